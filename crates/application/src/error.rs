@@ -1,0 +1,75 @@
+//! The one error type of the services: kinds with stable codes.
+
+use errand_domain::FieldFault;
+
+use crate::ports::{HasherError, StoreError, UniqueKey};
+
+/// What can go wrong in a use case. `http` matches it exhaustively to a status.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Values that break a rule; all of them.
+    #[error("invalid values")]
+    Invalid(Vec<FieldFault>),
+    /// Another account has this address.
+    #[error("email already registered")]
+    EmailTaken,
+    /// Another account has this name.
+    #[error("username already taken")]
+    UsernameTaken,
+    /// Sign-in failed; deliberately says no more.
+    #[error("incorrect email or password")]
+    BadCredentials,
+    /// The password given to confirm a change is not the account's.
+    #[error("the current password is not correct")]
+    WrongPassword,
+    /// No valid access token: broken, expired, revoked, or its user is gone.
+    #[error("the access token is not valid")]
+    InvalidToken,
+    /// No valid refresh token.
+    #[error("the refresh token is not valid")]
+    InvalidRefreshToken,
+    /// The path names another user than the token.
+    #[error("the path is another user's")]
+    WrongUser,
+    /// This user has no such task.
+    #[error("task not found")]
+    TaskNotFound,
+    /// This user has no such session.
+    #[error("session not found")]
+    SessionNotFound,
+    /// The place that a cursor points to is no longer remembered.
+    #[error("the cursor has expired")]
+    CursorExpired,
+    /// Too much to do right now; trying again later helps.
+    #[error("overloaded")]
+    Overloaded,
+    /// Something that the service needs does not answer. Whether a write took effect is unknown.
+    #[error("unavailable")]
+    Unavailable(#[source] BoxError),
+    /// A defect of errand or of its data.
+    #[error("internal error")]
+    Internal(#[source] BoxError),
+}
+
+/// An adapter's own error, kept as the source of a typed one.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(UniqueKey::Email) => Self::EmailTaken,
+            StoreError::Conflict(UniqueKey::Username) => Self::UsernameTaken,
+            StoreError::Unavailable(source) => Self::Unavailable(source),
+            StoreError::Broken(source) => Self::Internal(source),
+        }
+    }
+}
+
+impl From<HasherError> for AppError {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Overloaded => Self::Overloaded,
+            HasherError::Failed(source) => Self::Internal(source),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the services need of the outside.
+//!
+//! Every store method takes the owner first and is **one atomic step**: it happens as a whole or not at all,
+//! is durable when it answers `Ok`, and goes on to its end even if the caller stops waiting. Something of
+//! another owner behaves like something absent. No transaction crosses a port.
+
+mod accounts;
+mod clock;
+mod health;
+mod passwords;
+mod sessions;
+mod tasks;
+mod tokens;
+
+pub use accounts::{AccountExport, AccountStore, Credentials, DeletedTask, NewAccount};
+pub use clock::{Clock, Entropy};
+pub use health::{DatabaseHealth, Seen};
+pub use passwords::{HasherError, PasswordHasher, Verdict};
+pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore};
+pub use tasks::{TaskStore, WalkSeed};
+pub use tokens::{AccessClaims, TokenSigner, VerifiedToken};
+
+#[cfg(any(test, feature = "test-support"))]
+pub use {
+    accounts::MockAccountStore,
+    clock::{MockClock, MockEntropy},
+    health::MockDatabaseHealth,
+    passwords::MockPasswordHasher,
+    sessions::MockSessionStore,
+    tasks::MockTaskStore,
+    tokens::MockTokenSigner,
+};
+
+use crate::error::BoxError;
+
+/// How a store fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A value that must be unique is taken; nothing was written.
+    #[error("{0:?} is taken")]
+    Conflict(UniqueKey),
+    /// The database did not answer in time or not at all; a write may or may not have taken effect.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// The database holds something that cannot be, or refused a statement that should be right.
+    #[error("the database is broken")]
+    Broken(#[source] BoxError),
+}
+
+/// What must be unique among all accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UniqueKey {
+    /// The address, case-folded.
+    Email,
+    /// The user name, in lower case.
+    Username,
+}

@@ -1,0 +1,94 @@
+//! The store of accounts.
+
+use async_trait::async_trait;
+use errand_domain::account::{Email, LoginName, PasswordHash, User, Username};
+use errand_domain::session::Session;
+use errand_domain::task::Task;
+use errand_domain::{Timestamp, UserId};
+
+use super::{NewSession, StoreError};
+
+/// An account to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// The address; unique by [`Email::key`].
+    pub email: Email,
+    /// The name; unique by [`Username::key`].
+    pub username: Username,
+    /// Of its password.
+    pub password: PasswordHash,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// An account with what is needed to sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The account.
+    pub user: User,
+    /// Its stored hash.
+    pub password: PasswordHash,
+}
+
+/// A task in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedTask {
+    /// As it was when it was deleted.
+    pub task: Task,
+    /// When that was.
+    pub deleted_at: Timestamp,
+}
+
+/// Everything that is held of one user, but for secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountExport {
+    /// The account.
+    pub user: User,
+    /// Its living sessions, oldest first.
+    pub sessions: Vec<Session>,
+    /// Its tasks by id.
+    pub tasks: Vec<Task>,
+    /// Its deleted tasks by id.
+    pub deleted: Vec<DeletedTask>,
+}
+
+/// Accounts.
+#[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
+#[async_trait]
+pub trait AccountStore: Send + Sync {
+    /// Makes an account and its first session. Fails with `Conflict` if address or name is taken, the address
+    /// reported first; of parallel attempts exactly one must succeed.
+    async fn register(&self, account: &NewAccount, session: &NewSession) -> Result<User, StoreError>;
+
+    /// The account that a sign-in name means.
+    async fn credentials(&self, name: &LoginName) -> Result<Option<Credentials>, StoreError>;
+
+    /// The account with its stored hash, by id.
+    async fn find(&self, owner: UserId) -> Result<Option<Credentials>, StoreError>;
+
+    /// Replaces the stored hash if it still is `expected`, ends **every** session and starts `session`, at
+    /// `at` (which `updated_at` follows). `false`, and nothing done, if the hash is another by now.
+    async fn change_password(
+        &self,
+        owner: UserId,
+        expected: &PasswordHash,
+        new: &PasswordHash,
+        session: &NewSession,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Replaces the stored hash by one of the same password if it still is `expected`. `updated_at` stays.
+    async fn renew_hash(
+        &self,
+        owner: UserId,
+        expected: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes the account with everything that is the user's; its sessions end. `false` if it is gone.
+    /// An id is never given again.
+    async fn delete(&self, owner: UserId) -> Result<bool, StoreError>;
+
+    /// Everything held of the user as of one moment; sessions that live at `at`. `None` if the account is gone.
+    async fn export(&self, owner: UserId, at: Timestamp) -> Result<Option<AccountExport>, StoreError>;
+}

@@ -1,0 +1,17 @@
+//! Time and randomness.
+
+use errand_domain::Timestamp;
+
+/// The time.
+#[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
+pub trait Clock: Send + Sync {
+    /// Now, in whole microseconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// Cryptographically secure randomness.
+#[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
+pub trait Entropy: Send + Sync {
+    /// 256 fresh random bits.
+    fn bytes(&self) -> [u8; 32];
+}

@@ -1,0 +1,106 @@
+//! The store of sessions.
+
+use async_trait::async_trait;
+use errand_domain::account::User;
+use errand_domain::session::{Digest, Session};
+use errand_domain::{SessionId, Timestamp, UserId};
+
+use super::StoreError;
+
+/// A session to be started. It is used at its creation; its expiry is [`errand_domain::session::expiry`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    /// Made by the service.
+    pub id: SessionId,
+    /// The client's own words.
+    pub user_agent: Option<String>,
+    /// Digest of the family value.
+    pub family: Digest,
+    /// Digest of the first refresh token.
+    pub token: Digest,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// The successor of a presented refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextRefresh {
+    /// Digest of the successor.
+    pub token: Digest,
+    /// What it was derived with.
+    pub salt: [u8; 32],
+}
+
+/// What became of a presented refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// It was the current one and is replaced.
+    Rotated {
+        /// The session as it is now.
+        session: Session,
+        /// Its user.
+        user: User,
+    },
+    /// It was replaced moments ago: give the same successor again, derived with `salt`.
+    Replayed {
+        /// The session.
+        session: Session,
+        /// Its user.
+        user: User,
+        /// Of the successor.
+        salt: [u8; 32],
+    },
+    /// An old one came back: the session has been ended.
+    Reused,
+    /// No living session has such a token.
+    Unknown,
+}
+
+/// A place in the record of ended sessions; means something only to the store that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedCursor(pub i64);
+
+/// Sessions that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Which; one may come again in a later answer.
+    pub sessions: Vec<SessionId>,
+    /// For the next question.
+    pub cursor: EndedCursor,
+}
+
+/// Sessions. A session is alive from its start until it is ended or `expires_at` has come.
+#[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Starts a session; beyond [`errand_domain::session::MAX_PER_USER`] living ones the oldest (by creation,
+    /// then id) end. `false` if the account is gone.
+    async fn start(&self, owner: UserId, session: &NewSession) -> Result<bool, StoreError>;
+
+    /// Judges a refresh token by [`errand_domain::session::RefreshState::judge`] and acts on it: the current
+    /// one is replaced by `next` and the expiry moves; a reused one ends the session (and that stays, although
+    /// the caller is refused). Of parallel calls with one token exactly one rotates.
+    async fn rotate(
+        &self,
+        owner: UserId,
+        id: SessionId,
+        family: &Digest,
+        token: &Digest,
+        next: &NextRefresh,
+        at: Timestamp,
+    ) -> Result<Rotation, StoreError>;
+
+    /// The living sessions, oldest first.
+    async fn list(&self, owner: UserId, at: Timestamp) -> Result<Vec<Session>, StoreError>;
+
+    /// Ends one; `false` if there is no such living one.
+    async fn end(&self, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Ends all; says how many.
+    async fn end_all(&self, owner: UserId) -> Result<u64, StoreError>;
+
+    /// All users' sessions that were ended (in any way but expiry) since `after`; without it, within the
+    /// last hour at least, the longest life of an access token. Must not miss one, whichever replica ended it
+    /// and in whatever order the writes became visible; may repeat some.
+    async fn ended(&self, after: Option<EndedCursor>) -> Result<Ended, StoreError>;
+}

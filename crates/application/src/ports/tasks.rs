@@ -1,0 +1,61 @@
+//! The store of tasks.
+
+use async_trait::async_trait;
+use errand_domain::query::{TaskPage, TaskQuery};
+use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::{TaskId, Timestamp, UserId};
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// What a store needs to remember a walk (see [`errand_domain::query::PageStart::Walk`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalkSeed {
+    /// The id that a new walk gets.
+    pub id: Uuid,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Tasks. Every write that changes one moves its owner's change counter in the same step.
+#[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
+#[async_trait]
+pub trait TaskStore: Send + Sync {
+    /// Makes a task as [`Task::new`] says, with the owner's next id. Repeated with the same `key` it must give
+    /// the task that the first call made, as it is now, and make no other. `None` if the account is gone, or
+    /// if the key's task was deleted meanwhile.
+    async fn create(
+        &self,
+        owner: UserId,
+        key: &str,
+        task: &NewTask,
+        at: Timestamp,
+    ) -> Result<Option<Task>, StoreError>;
+
+    /// One task; `None` for absent, deleted and other people's.
+    async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError>;
+
+    /// A page: tasks that [`errand_domain::query::TaskFilter::matches`], in the order of
+    /// [`errand_domain::query::Sort::compare`]. Followed through `next` to the end it shows every task that
+    /// matches throughout exactly once, whatever is written meanwhile. In the order of creation `next` is
+    /// `After`; in any other it is a walk, kept for an hour at least. `None` if the walk is no longer known.
+    async fn page(
+        &self,
+        owner: UserId,
+        query: &TaskQuery,
+        seed: WalkSeed,
+    ) -> Result<Option<TaskPage>, StoreError>;
+
+    /// Changes a task as [`Task::apply`] says and gives it as it is then; parallel changes never undo each
+    /// other. `None` for absent, deleted and other people's.
+    async fn change(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        change: &TaskChange,
+        at: Timestamp,
+    ) -> Result<Option<Task>, StoreError>;
+
+    /// Deletes a task; what it held is kept for a while. `false` for absent, deleted and other people's.
+    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError>;
+}

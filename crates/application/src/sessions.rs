@@ -1,0 +1,400 @@
+//! Use cases of sessions: proving who one is, seeing and ending sessions; and the making of grants, which
+//! every way to sign in shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use errand_domain::account::User;
+use errand_domain::session::Session;
+use errand_domain::{SessionId, Timestamp, UserId};
+use secrecy::SecretString;
+use uuid::{Builder, Uuid};
+
+use crate::actor::Actor;
+use crate::error::AppError;
+use crate::guard::SessionGuard;
+use crate::ports::{
+    AccessClaims, Clock, Entropy, NewSession, NextRefresh, Rotation, SessionStore, TokenSigner,
+};
+use crate::refresh::RefreshToken;
+
+/// The most characters kept of a client's `User-Agent`.
+const USER_AGENT_MAX_CHARS: usize = 200;
+
+/// What somebody who signed in is given.
+#[derive(Debug)]
+pub struct Grant {
+    /// The signed access token.
+    pub access_token: String,
+    /// How long it is valid.
+    pub expires_in: Duration,
+    /// To get the next grant with.
+    pub refresh_token: SecretString,
+    /// Who signed in.
+    pub user: User,
+}
+
+/// Sessions and tokens.
+pub struct SessionService {
+    sessions: Arc<dyn SessionStore>,
+    guard: Arc<SessionGuard>,
+    signer: Arc<dyn TokenSigner>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    access_life: Duration,
+}
+
+/// A session about to be started, with the secrets that only its client learns.
+pub(crate) struct FreshSession {
+    pub(crate) record: NewSession,
+    family: [u8; 16],
+    secret: [u8; 32],
+}
+
+impl SessionService {
+    /// A service on these ports whose access tokens live for `access_life`.
+    pub fn new(
+        sessions: Arc<dyn SessionStore>,
+        guard: Arc<SessionGuard>,
+        signer: Arc<dyn TokenSigner>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        access_life: Duration,
+    ) -> Self {
+        Self {
+            sessions,
+            guard,
+            signer,
+            clock,
+            entropy,
+            access_life,
+        }
+    }
+
+    /// Who bears this access token. The only way to an [`Actor`].
+    pub async fn authenticate(&self, access_token: &str) -> Result<Actor, AppError> {
+        let verified = self
+            .signer
+            .verify(access_token, self.clock.now())
+            .ok_or(AppError::InvalidToken)?;
+        if !self.guard.is_alive(verified.session).await? {
+            return Err(AppError::InvalidToken);
+        }
+        Ok(Actor::new(verified.user, verified.session))
+    }
+
+    /// A new grant for a refresh token, which is used up by it.
+    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, AppError> {
+        let presented = RefreshToken::parse(refresh_token).ok_or(AppError::InvalidRefreshToken)?;
+        let salt = self.entropy.bytes();
+        let next = presented.successor(&salt);
+        let now = self.clock.now();
+        let rotation = self
+            .sessions
+            .rotate(
+                presented.user,
+                presented.session,
+                &presented.family_digest(),
+                &presented.token_digest(),
+                &NextRefresh {
+                    token: next.token_digest(),
+                    salt,
+                },
+                now,
+            )
+            .await?;
+        match rotation {
+            Rotation::Rotated { session, user } => self.grant(user, session.id, &next, now),
+            Rotation::Replayed { session, user, salt } => {
+                self.grant(user, session.id, &presented.successor(&salt), now)
+            }
+            Rotation::Reused => {
+                self.guard.sessions_ended();
+                tracing::warn!(
+                    event = "refresh_token_reused",
+                    user_id = presented.user.0,
+                    session_id = %presented.session,
+                    "a used refresh token came back; its session was ended"
+                );
+                Err(AppError::InvalidRefreshToken)
+            }
+            Rotation::Unknown => Err(AppError::InvalidRefreshToken),
+        }
+    }
+
+    /// The user's living sessions, oldest first.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<Session>, AppError> {
+        Ok(self.sessions.list(actor.user(), self.clock.now()).await?)
+    }
+
+    /// Ends one of the user's sessions.
+    pub async fn end(&self, actor: &Actor, id: SessionId) -> Result<(), AppError> {
+        let ended = self.sessions.end(actor.user(), id, self.clock.now()).await;
+        // Also after an error: it may have happened.
+        self.guard.sessions_ended();
+        if ended? {
+            Ok(())
+        } else {
+            Err(AppError::SessionNotFound)
+        }
+    }
+
+    /// Ends the session of the token. Fine if it has just ended otherwise.
+    pub async fn logout(&self, actor: &Actor) -> Result<(), AppError> {
+        match self.end(actor, actor.session()).await {
+            Err(AppError::SessionNotFound) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Ends all the user's sessions.
+    pub async fn end_all(&self, actor: &Actor) -> Result<u64, AppError> {
+        let ended = self.sessions.end_all(actor.user()).await;
+        self.guard.sessions_ended();
+        Ok(ended?)
+    }
+
+    /// Starts a session for somebody who proved who they are.
+    pub(crate) async fn start(&self, user: User, user_agent: Option<String>) -> Result<Grant, AppError> {
+        let fresh = self.fresh(user_agent);
+        let started = self.sessions.start(user.id, &fresh.record).await?;
+        // It may have pushed out the oldest one.
+        self.guard.sessions_ended();
+        if !started {
+            return Err(AppError::BadCredentials);
+        }
+        self.first_grant(user, &fresh)
+    }
+
+    /// A session that a store is yet to start.
+    pub(crate) fn fresh(&self, user_agent: Option<String>) -> FreshSession {
+        let created_at = self.clock.now();
+        let id = SessionId(new_uuid(created_at, self.entropy.as_ref()));
+        let [random, secret] = [self.entropy.bytes(), self.entropy.bytes()];
+        let mut family = [0; 16];
+        family.copy_from_slice(random.split_at(16).0);
+        let token = RefreshToken::new(UserId(0), id, family, secret);
+        let user_agent = user_agent.map(|text| {
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(USER_AGENT_MAX_CHARS)
+                .collect()
+        });
+        let record = NewSession {
+            id,
+            user_agent,
+            family: token.family_digest(),
+            token: token.token_digest(),
+            created_at,
+        };
+        FreshSession {
+            record,
+            family,
+            secret,
+        }
+    }
+
+    /// The first grant of a session that a store has started.
+    pub(crate) fn first_grant(&self, user: User, fresh: &FreshSession) -> Result<Grant, AppError> {
+        let token = RefreshToken::new(user.id, fresh.record.id, fresh.family, fresh.secret);
+        self.grant(user, fresh.record.id, &token, fresh.record.created_at)
+    }
+
+    fn grant(
+        &self,
+        user: User,
+        session: SessionId,
+        refresh: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Grant, AppError> {
+        let claims = AccessClaims {
+            user,
+            session,
+            id: new_uuid(now, self.entropy.as_ref()),
+            issued_at: now,
+            expires_at: now.plus(self.access_life),
+        };
+        let access_token = self.signer.sign(&claims).map_err(AppError::Internal)?;
+        Ok(Grant {
+            access_token,
+            expires_in: self.access_life,
+            refresh_token: refresh.encode(),
+            user: claims.user,
+        })
+    }
+}
+
+/// A `UUIDv7` (RFC 9562 section 5.7) of this time.
+pub(crate) fn new_uuid(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
+    let millis = u64::try_from(now.micros() / 1000).unwrap_or_default();
+    let random = entropy.bytes();
+    let mut tail = [0; 10];
+    tail.copy_from_slice(random.split_at(10).0);
+    Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Ended, EndedCursor, MockSessionStore, MockTokenSigner, VerifiedToken};
+    use crate::test_support::{FixedClock, SequentialEntropy, actor, at, session, user};
+
+    fn service(store: MockSessionStore, signer: MockTokenSigner) -> SessionService {
+        let (store, clock) = (Arc::new(store), Arc::new(FixedClock::default()));
+        let guard = Arc::new(SessionGuard::new(store.clone(), clock.clone()));
+        let entropy = Arc::new(SequentialEntropy::default());
+        SessionService::new(
+            store,
+            guard,
+            Arc::new(signer),
+            clock,
+            entropy,
+            Duration::from_mins(15),
+        )
+    }
+
+    fn signing() -> MockTokenSigner {
+        let mut signer = MockTokenSigner::new();
+        signer
+            .expect_sign()
+            .returning(|claims| Ok(format!("token of {}", claims.user.id)));
+        signer
+    }
+
+    fn session_of(owner: i64) -> Session {
+        let now = at(0);
+        Session {
+            id: session(1),
+            owner: UserId(owner),
+            user_agent: None,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now,
+        }
+    }
+
+    fn presented() -> RefreshToken {
+        RefreshToken::new(UserId(7), session(1), [1; 16], [2; 32])
+    }
+
+    #[tokio::test]
+    async fn a_bad_token_costs_no_look_up() {
+        let mut signer = MockTokenSigner::new();
+        signer.expect_verify().returning(|_, _| None);
+        let service = service(MockSessionStore::new(), signer);
+        assert!(matches!(
+            service.authenticate("x").await,
+            Err(AppError::InvalidToken)
+        ));
+    }
+
+    #[tokio::test]
+    async fn an_ended_session_is_no_actor() {
+        let mut signer = MockTokenSigner::new();
+        signer.expect_verify().returning(|_, _| {
+            Some(VerifiedToken {
+                user: UserId(7),
+                session: session(1),
+            })
+        });
+        let mut store = MockSessionStore::new();
+        store.expect_ended().returning(|_| {
+            Ok(Ended {
+                sessions: vec![session(1)],
+                cursor: EndedCursor(1),
+            })
+        });
+        assert!(matches!(
+            service(store, signer).authenticate("x").await,
+            Err(AppError::InvalidToken)
+        ));
+    }
+
+    #[tokio::test]
+    async fn rotation_gives_the_successor_of_what_was_presented() {
+        let mut store = MockSessionStore::new();
+        store
+            .expect_rotate()
+            .withf(|owner, id, family, token, next, _| {
+                let p = presented();
+                *owner == UserId(7)
+                    && *id == session(1)
+                    && *family == p.family_digest()
+                    && *token == p.token_digest()
+                    && next.token == p.successor(&next.salt).token_digest()
+            })
+            .times(1)
+            .returning(|_, _, _, _, _, _| {
+                Ok(Rotation::Rotated {
+                    session: session_of(7),
+                    user: user(7),
+                })
+            });
+        let grant = service(store, signing())
+            .refresh(&presented().encode())
+            .await
+            .unwrap();
+        assert_eq!(grant.access_token, "token of 7");
+        assert_eq!(
+            RefreshToken::parse(&grant.refresh_token).unwrap().family_digest(),
+            presented().family_digest()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_replay_gives_the_same_successor_again() {
+        let mut store = MockSessionStore::new();
+        store.expect_rotate().returning(|_, _, _, _, _, _| {
+            Ok(Rotation::Replayed {
+                session: session_of(7),
+                user: user(7),
+                salt: [5; 32],
+            })
+        });
+        let grant = service(store, signing())
+            .refresh(&presented().encode())
+            .await
+            .unwrap();
+        let given = RefreshToken::parse(&grant.refresh_token).unwrap();
+        assert_eq!(
+            given.token_digest(),
+            presented().successor(&[5; 32]).token_digest()
+        );
+    }
+
+    #[tokio::test]
+    async fn reuse_and_nonsense_are_refused_alike() {
+        let mut store = MockSessionStore::new();
+        store
+            .expect_rotate()
+            .times(1)
+            .returning(|_, _, _, _, _, _| Ok(Rotation::Reused));
+        store
+            .expect_rotate()
+            .times(1)
+            .returning(|_, _, _, _, _, _| Ok(Rotation::Unknown));
+        let service = service(store, MockTokenSigner::new());
+        for token in [
+            presented().encode(),
+            presented().encode(),
+            SecretString::from("nonsense"),
+        ] {
+            assert!(matches!(
+                service.refresh(&token).await,
+                Err(AppError::InvalidRefreshToken)
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn logout_is_idempotent_and_ending_a_foreign_session_is_not_found() {
+        let mut store = MockSessionStore::new();
+        store.expect_end().returning(|_, _, _| Ok(false));
+        let service = service(store, MockTokenSigner::new());
+        assert!(service.logout(&actor(7)).await.is_ok());
+        assert!(matches!(
+            service.end(&actor(7), session(9)).await,
+            Err(AppError::SessionNotFound)
+        ));
+    }
+}

@@ -1,0 +1,215 @@
+//! Use cases of tasks.
+
+use std::sync::Arc;
+
+use errand_domain::TaskId;
+use errand_domain::query::{TaskPage, TaskQuery};
+use errand_domain::task::{NewTask, Task, TaskChange};
+
+use crate::actor::Actor;
+use crate::error::AppError;
+use crate::ports::{Clock, Entropy, TaskStore, WalkSeed};
+use crate::sessions::new_uuid;
+
+/// Tasks of the acting user.
+pub struct TaskService {
+    tasks: Arc<dyn TaskStore>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl TaskService {
+    /// A service on these ports.
+    pub fn new(tasks: Arc<dyn TaskStore>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            tasks,
+            clock,
+            entropy,
+        }
+    }
+
+    /// A page of the user's tasks.
+    pub async fn list(&self, actor: &Actor, query: &TaskQuery) -> Result<TaskPage, AppError> {
+        let at = self.clock.now();
+        let seed = WalkSeed {
+            id: new_uuid(at, self.entropy.as_ref()),
+            at,
+        };
+        self.tasks
+            .page(actor.user(), query, seed)
+            .await?
+            .ok_or(AppError::CursorExpired)
+    }
+
+    /// Makes a task.
+    pub async fn create(&self, actor: &Actor, task: &NewTask) -> Result<Task, AppError> {
+        let at = self.clock.now();
+        // Lets the store repeat an attempt whose outcome it does not know.
+        let key = new_uuid(at, self.entropy.as_ref()).to_string();
+        // A token outlives its account only until the next look at the ended sessions.
+        self.tasks
+            .create(actor.user(), &key, task, at)
+            .await?
+            .ok_or(AppError::InvalidToken)
+    }
+
+    /// One task.
+    pub async fn get(&self, actor: &Actor, id: TaskId) -> Result<Task, AppError> {
+        self.tasks
+            .find(actor.user(), id)
+            .await?
+            .ok_or(AppError::TaskNotFound)
+    }
+
+    /// Changes a task.
+    pub async fn change(&self, actor: &Actor, id: TaskId, change: &TaskChange) -> Result<Task, AppError> {
+        let changed = self
+            .tasks
+            .change(actor.user(), id, change, self.clock.now())
+            .await?;
+        changed.ok_or(AppError::TaskNotFound)
+    }
+
+    /// Deletes a task.
+    pub async fn delete(&self, actor: &Actor, id: TaskId) -> Result<(), AppError> {
+        let deleted = self.tasks.delete(actor.user(), id, self.clock.now()).await?;
+        if deleted {
+            Ok(())
+        } else {
+            Err(AppError::TaskNotFound)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use errand_domain::query::{PageStart, Sort, TaskFilter};
+    use errand_domain::task::{Completion, Priority, Tags, Title};
+
+    use super::*;
+    use crate::ports::{MockTaskStore, StoreError};
+    use crate::test_support::{FixedClock, SequentialEntropy, actor, at};
+
+    fn service(tasks: MockTaskStore) -> TaskService {
+        TaskService::new(
+            Arc::new(tasks),
+            Arc::new(FixedClock::default()),
+            Arc::new(SequentialEntropy::default()),
+        )
+    }
+
+    fn new_task() -> NewTask {
+        NewTask {
+            title: Title::parse("milk").unwrap(),
+            description: None,
+            priority: Priority::Medium,
+            due: None,
+            tags: Tags::default(),
+            completed: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn every_call_is_made_for_the_actor() {
+        let mut store = MockTaskStore::new();
+        let owner = actor(7).user();
+        store
+            .expect_find()
+            .withf(move |o, id| *o == owner && *id == TaskId(3))
+            .times(1)
+            .returning(|_, _| Ok(None));
+        store
+            .expect_delete()
+            .withf(move |o, _, _| *o == owner)
+            .times(1)
+            .returning(|_, _, _| Ok(false));
+        store
+            .expect_change()
+            .withf(move |o, _, _, _| *o == owner)
+            .times(1)
+            .returning(|_, _, _, _| Ok(None));
+        let service = service(store);
+        let toggle = TaskChange::completing(Completion::Toggle);
+        assert!(matches!(
+            service.get(&actor(7), TaskId(3)).await,
+            Err(AppError::TaskNotFound)
+        ));
+        assert!(matches!(
+            service.delete(&actor(7), TaskId(3)).await,
+            Err(AppError::TaskNotFound)
+        ));
+        assert!(matches!(
+            service.change(&actor(7), TaskId(3), &toggle).await,
+            Err(AppError::TaskNotFound)
+        ));
+    }
+
+    #[tokio::test]
+    async fn each_creation_has_a_key_of_its_own() {
+        let keys = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = keys.clone();
+        let mut store = MockTaskStore::new();
+        store
+            .expect_create()
+            .times(2)
+            .returning(move |owner, key, task, now| {
+                seen.lock().unwrap().push(key.to_owned());
+                Ok(Some(Task::new(owner, TaskId(1), task.clone(), now)))
+            });
+        let service = service(store);
+        let first = service.create(&actor(7), &new_task()).await.unwrap();
+        service.create(&actor(7), &new_task()).await.unwrap();
+        assert_eq!((first.owner, first.created_at), (actor(7).user(), at(0)));
+        let keys = keys.lock().unwrap();
+        assert_ne!(keys[0], keys[1]);
+    }
+
+    #[tokio::test]
+    async fn creating_for_a_deleted_account_is_unauthenticated() {
+        let mut store = MockTaskStore::new();
+        store.expect_create().returning(|_, _, _, _| Ok(None));
+        assert!(matches!(
+            service(store).create(&actor(7), &new_task()).await,
+            Err(AppError::InvalidToken)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_walk_is_an_expired_cursor() {
+        let mut store = MockTaskStore::new();
+        store.expect_page().returning(|_, _, _| Ok(None));
+        let query = TaskQuery {
+            filter: TaskFilter::default(),
+            sort: Sort::default(),
+            start: PageStart::Offset(0),
+            limit: 10,
+            count: false,
+        };
+        assert!(matches!(
+            service(store).list(&actor(7), &query).await,
+            Err(AppError::CursorExpired)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_failing_store_is_passed_on_by_kind() {
+        let mut store = MockTaskStore::new();
+        store
+            .expect_find()
+            .times(1)
+            .returning(|_, _| Err(StoreError::Unavailable("gone".into())));
+        store
+            .expect_find()
+            .times(1)
+            .returning(|_, _| Err(StoreError::Broken("row".into())));
+        let service = service(store);
+        assert!(matches!(
+            service.get(&actor(7), TaskId(3)).await,
+            Err(AppError::Unavailable(_))
+        ));
+        assert!(matches!(
+            service.get(&actor(7), TaskId(3)).await,
+            Err(AppError::Internal(_))
+        ));
+    }
+}
