@@ -1,0 +1,219 @@
+//! Tasks in memory.
+
+use std::cmp::Ordering;
+
+use async_trait::async_trait;
+use errand_application::ports::{DeletedTask, StoreError, TaskStore, WalkSeed};
+use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
+use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::{TaskId, Timestamp, UserId};
+use uuid::Uuid;
+
+use super::{Account, Model};
+
+impl Account {
+    /// Makes a task with the next id.
+    pub(crate) fn add_task(&mut self, key: &str, new: &NewTask, at: Timestamp) -> Task {
+        self.last_task += 1;
+        self.changes += 1;
+        let task = Task::new(self.user.id, TaskId(self.last_task), new.clone(), at);
+        self.tasks.insert(task.id, task.clone());
+        self.keys.insert(key.to_owned(), task.id);
+        task
+    }
+
+    /// Moves a task to the trash.
+    pub(crate) fn delete(&mut self, id: TaskId, at: Timestamp) -> bool {
+        let Some(task) = self.tasks.remove(&id) else {
+            return false;
+        };
+        self.changes += 1;
+        let deleted = DeletedTask { task, deleted_at: at };
+        self.deleted.insert(id, deleted);
+        true
+    }
+
+    /// The page of a query. What "matches" and "before" mean are arguments, so that a broken store can mean
+    /// something else.
+    pub(crate) fn page(
+        &mut self,
+        query: &TaskQuery,
+        walk: Uuid,
+        matches: impl Fn(&TaskFilter, &Task) -> bool,
+        compare: impl Fn(Sort, &Task, &Task) -> Ordering,
+    ) -> Option<TaskPage> {
+        let matching = self.tasks.values().filter(|t| matches(&query.filter, t));
+        let mut matching: Vec<Task> = matching.cloned().collect();
+        matching.sort_by(|a, b| compare(query.sort, a, b));
+        let total = query.count.then_some(matching.len() as u64);
+        let limit = query.limit as usize;
+
+        let (tasks, next) = match query.start {
+            PageStart::Walk { id, offset } => {
+                let ids = self.walks.get(&id)?;
+                let shown = |place: &usize| {
+                    let id = ids.get(*place)?;
+                    Some((*place, matching.iter().find(|t| t.id == *id)?))
+                };
+                let mut rest = (offset as usize..ids.len()).filter_map(|place| shown(&place));
+                let page: Vec<_> = rest.by_ref().take(limit).collect();
+                let next = rest
+                    .next()
+                    .and_then(|_| page.last())
+                    .map(|(place, _)| PageStart::Walk {
+                        id,
+                        offset: count(place + 1),
+                    });
+                (page.into_iter().map(|(_, task)| task.clone()).collect(), next)
+            }
+            PageStart::Offset(behind) => {
+                let page: Vec<Task> = matching
+                    .iter()
+                    .skip(behind as usize)
+                    .take(limit)
+                    .cloned()
+                    .collect();
+                let end = behind as usize + page.len();
+                let more = end < matching.len();
+                let next = if !more {
+                    None
+                } else if query.sort.key == SortKey::CreatedAt {
+                    page.last().map(after)
+                } else {
+                    self.walks.insert(walk, matching.iter().map(|t| t.id).collect());
+                    Some(PageStart::Walk {
+                        id: walk,
+                        offset: count(end),
+                    })
+                };
+                (page, next)
+            }
+            PageStart::After { created_at, id } => {
+                let place = |task: &Task| (task.created_at, task.id);
+                let ahead = |task: &Task| {
+                    if query.sort.descending {
+                        place(task) < (created_at, id)
+                    } else {
+                        place(task) > (created_at, id)
+                    }
+                };
+                let mut rest = matching.into_iter().filter(ahead);
+                let page: Vec<Task> = rest.by_ref().take(limit).collect();
+                let next = rest.next().and_then(|_| page.last()).map(after);
+                (page, next)
+            }
+        };
+        Some(TaskPage { tasks, next, total })
+    }
+}
+
+fn after(last: &Task) -> PageStart {
+    PageStart::After {
+        created_at: last.created_at,
+        id: last.id,
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[async_trait]
+impl TaskStore for Model {
+    async fn create(
+        &self,
+        owner: UserId,
+        key: &str,
+        task: &NewTask,
+        at: Timestamp,
+    ) -> Result<Option<Task>, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner)?;
+            match account.keys.get(key) {
+                Some(made) => account.tasks.get(made).cloned(),
+                None => Some(account.add_task(key, task, at)),
+            }
+        }))
+    }
+
+    async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        Ok(self.with(|state| state.accounts.get(&owner)?.tasks.get(&id).cloned()))
+    }
+
+    async fn page(
+        &self,
+        owner: UserId,
+        query: &TaskQuery,
+        seed: WalkSeed,
+    ) -> Result<Option<TaskPage>, StoreError> {
+        Ok(self.with(|state| match state.accounts.get_mut(&owner) {
+            Some(account) => account.page(query, seed.id, TaskFilter::matches, Sort::compare),
+            None => nothing(query),
+        }))
+    }
+
+    async fn change(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        change: &TaskChange,
+        at: Timestamp,
+    ) -> Result<Option<Task>, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner)?;
+            let task = account.tasks.get_mut(&id)?;
+            account.changes += u64::from(task.apply(change, at));
+            Some(task.clone())
+        }))
+    }
+
+    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner);
+            account.is_some_and(|a| a.delete(id, at))
+        }))
+    }
+}
+
+/// The page of somebody who has no tasks and no walks.
+fn nothing(query: &TaskQuery) -> Option<TaskPage> {
+    let empty = TaskPage {
+        tasks: Vec::new(),
+        next: None,
+        total: query.count.then_some(0),
+    };
+    (!matches!(query.start, PageStart::Walk { .. })).then_some(empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use errand_domain::task::Completion;
+
+    use super::*;
+    use crate::fixtures::{at, register, task};
+
+    #[tokio::test]
+    async fn the_change_counter_moves_with_every_effective_write_and_only_then() {
+        let model = Model::new();
+        let owner = register(&model.stores(), "ann").await.id();
+        let counter = || model.change_counter(owner).unwrap();
+        let tasks = model.stores().tasks;
+        assert_eq!(counter(), 0);
+        let made = tasks
+            .create(owner, "key", &task("a"), at(1))
+            .await
+            .unwrap()
+            .unwrap();
+        tasks.create(owner, "key", &task("a"), at(1)).await.unwrap();
+        assert_eq!(counter(), 1);
+        let toggle = TaskChange::completing(Completion::Toggle);
+        tasks.change(owner, made.id, &toggle, at(2)).await.unwrap();
+        assert_eq!(counter(), 2);
+        let same = TaskChange::completing(Completion::Set(true));
+        tasks.change(owner, made.id, &same, at(3)).await.unwrap();
+        assert_eq!(counter(), 2);
+        assert!(tasks.delete(owner, made.id, at(4)).await.unwrap());
+        assert!(!tasks.delete(owner, made.id, at(4)).await.unwrap());
+        assert_eq!(counter(), 3);
+    }
+}

@@ -1,0 +1,114 @@
+//! Sessions on both sides.
+
+use errand_application::ports::{NextRefresh, Rotation};
+
+use super::history::Event;
+use super::world::{Client, Different, World, fine};
+use crate::fixtures::digest;
+
+impl World {
+    pub(super) async fn sessions(&mut self, event: &Event) -> Result<(), Different> {
+        let (model, store) = (self.model_stores.sessions.clone(), self.store.sessions.clone());
+        match *event {
+            Event::Start { who } => {
+                let (pair, session) = (self.people.get(who), self.session());
+                let started = model.start(pair.model, &session).await;
+                if self.same(started, store.start(pair.store, &session).await)? {
+                    self.remember(who, &session);
+                }
+                Ok(())
+            }
+            Event::Rotate {
+                session,
+                age,
+                foreign_family,
+                stranger,
+            } => self.rotate(session, age, foreign_family, stranger).await,
+            Event::Sessions { who } => {
+                let (who, now) = (self.people.get(who), self.now);
+                self.same(model.list(who.model, now).await, store.list(who.store, now).await)
+                    .map(drop)
+            }
+            Event::End { who, session } => {
+                let (who, now) = (self.people.get(who), self.now);
+                let id = self.clients[session % self.clients.len()].id;
+                self.same(
+                    model.end(who.model, id, now).await,
+                    store.end(who.store, id, now).await,
+                )
+                .map(drop)
+            }
+            Event::EndAll { who } => {
+                let who = self.people.get(who);
+                let living = fine(model.list(who.model, self.now).await)?.len() as u64;
+                // Expired ones are still there in the model; a store may have cleaned them up.
+                let most = fine(model.end_all(who.model).await)?;
+                let ended = fine(store.end_all(who.store).await)?;
+                if (living..=most).contains(&ended) {
+                    Ok(())
+                } else {
+                    Err(format!(
+                        "{living} lived, and the store says that it ended {ended}"
+                    ))
+                }
+            }
+            Event::Ended => self.look_at_ended().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Presents a client's token, `age` before its latest; for its owner or, now and then, for somebody else.
+    async fn rotate(
+        &mut self,
+        client: usize,
+        age: usize,
+        foreign: bool,
+        stranger: Option<usize>,
+    ) -> Result<(), Different> {
+        let n = self.number();
+        let next = NextRefresh {
+            token: digest(b't', n),
+            salt: digest(b's', n).0,
+        };
+        let client = client % self.clients.len();
+        let Client {
+            owner,
+            id,
+            family,
+            ref tokens,
+        } = self.clients[client];
+        let token = *tokens.iter().rev().nth(age).unwrap_or(&digest(b'x', n));
+        let pair = self.people.get(stranger.unwrap_or(owner));
+        let family = if foreign { digest(b'x', n) } else { family };
+        let (model, store) = (&self.model_stores.sessions, &self.store.sessions);
+        let rotation = self.same(
+            model
+                .rotate(pair.model, id, &family, &token, &next, self.now)
+                .await,
+            store
+                .rotate(pair.store, id, &family, &token, &next, self.now)
+                .await,
+        )?;
+        if matches!(rotation, Rotation::Rotated { .. }) {
+            self.clients[client].tokens.push(next.token);
+        }
+        Ok(())
+    }
+
+    /// Follows the record of ended sessions: nothing may be missing, and nothing that lives be named.
+    pub(super) async fn look_at_ended(&mut self) -> Result<(), Different> {
+        let answer = fine(self.store.sessions.ended(Some(self.ended)).await)?;
+        self.ended = answer.cursor;
+        self.named.extend(answer.sessions);
+        let missed: Vec<_> = self.must_be_named.difference(&self.named).collect();
+        let living = self.living();
+        let wrong: Vec<_> = living.intersection(&self.named).collect();
+        if missed.is_empty() && wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(format!(
+                "ended and not named: {missed:?}; named and alive: {wrong:?}"
+            ))
+        }
+    }
+}

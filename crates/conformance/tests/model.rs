@@ -1,0 +1,5 @@
+//! The model passes its own suite.
+
+use errand_conformance::{ModelHarness, conformance};
+
+conformance!(ModelHarness);
