@@ -1,0 +1,37 @@
+//! Adapter: the HTTP interface on actix-web.
+//!
+//! **What this crate is.** The wire contract: one table of routes, wire types, strict readers of bodies and
+//! query parameters, and one place where every error becomes `application/problem+json`. A handler reads,
+//! makes one call of a service, and writes.
+//!
+//! **What it must never know.** SQL, how passwords are hashed or tokens are signed. Business rules live in
+//! `errand-domain` and `errand-application`. `cargo xtask layering` holds this.
+//!
+//! **Where to start.** `routes.rs` is the table of contents of the interface; `tasks.rs` is the model of a
+//! resource file; [`problem`] holds the errors.
+//!
+//! **How to extend it.** A new endpoint is a line of the table and a handler. A new error code is an entry in
+//! `problem/code.rs` and a section of `specs/problems.md`.
+
+pub mod problem;
+
+mod accounts;
+mod auth;
+mod body;
+mod cursor;
+mod fields;
+mod json;
+mod middleware;
+mod query;
+mod routes;
+mod server;
+mod service;
+mod sessions;
+mod tasks;
+mod wire;
+
+pub use routes::{Access, EndpointInfo, endpoints};
+pub use server::{Services, Settings, app, serve};
+
+#[cfg(test)]
+mod tests;

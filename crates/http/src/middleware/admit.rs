@@ -1,0 +1,86 @@
+//! The gate before every handler: size of the head, then who it is (401), whose path it is (403), then the
+//! query (400, 422). Bodies are read behind it.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage};
+use futures_util::FutureExt;
+
+use crate::auth;
+use crate::problem::{Code, Problem};
+use crate::query::Query;
+use crate::routes::{Access, Matched, segment_of};
+use crate::server::Services;
+
+/// The longest path with query, in bytes.
+const URI_MAX: usize = 8 * 1024;
+/// The most header fields.
+const HEADERS_MAX: usize = 64;
+/// The most bytes of all header fields.
+const HEADERS_MAX_BYTES: usize = 16 * 1024;
+
+/// Lets a request through to its handler, or answers it. A panic on the way is the answer 500 and costs neither
+/// the connection nor the worker.
+pub(crate) async fn admit(
+    matched: Matched,
+    parameters: Option<&'static [&'static str]>,
+    services: Data<Services>,
+    req: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    req.extensions_mut().insert(matched);
+    let request = req.request().clone();
+    let work = async {
+        match check(matched, parameters, &services, &req).await {
+            Ok(()) => next.call(req).await,
+            Err(problem) => Ok(req.error_response(problem)),
+        }
+    };
+    // What a panic leaves half done is dropped with the request.
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(_) => Ok(ServiceResponse::from_err(
+            Problem::internal("a handler panicked"),
+            request,
+        )),
+    }
+}
+
+async fn check(
+    matched: Matched,
+    parameters: Option<&[&str]>,
+    services: &Services,
+    req: &ServiceRequest,
+) -> Result<(), Problem> {
+    check_head(req.head())?;
+    if matched.access != Access::Public {
+        let actor = auth::authenticate(req.headers(), services).await?;
+        req.extensions_mut().insert(actor);
+        if matched.access == Access::Owner {
+            actor.check_path(segment_of(req, "user_id"))?;
+        }
+    }
+    if let Some(parameters) = parameters {
+        let query = Query::parse(req.query_string(), parameters)?;
+        req.extensions_mut().insert(query);
+    }
+    Ok(())
+}
+
+fn check_head(head: &RequestHead) -> Result<(), Problem> {
+    let uri = head.uri.path_and_query().map_or(0, |uri| uri.as_str().len());
+    if uri > URI_MAX {
+        return Err(Problem::new(Code::UriTooLong));
+    }
+    let fields = head.headers.iter();
+    let sizes = fields.map(|(name, value)| name.as_str().len() + value.len());
+    let (count, bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+    if count > HEADERS_MAX || bytes > HEADERS_MAX_BYTES {
+        return Err(Problem::new(Code::HeadersTooLarge));
+    }
+    Ok(())
+}

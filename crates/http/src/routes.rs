@@ -1,0 +1,270 @@
+//! The one table of routes. Registration, `Allow`, aliases, access and the known query parameters come from it.
+
+use std::collections::BTreeSet;
+use std::future::ready;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Route, guard};
+
+use crate::middleware::admit;
+use crate::problem::{Code, Problem};
+use crate::server::Services;
+use crate::{accounts, service, sessions, tasks};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever has a valid access token.
+    Bearer,
+    /// Whoever has a valid access token of the user that the path names.
+    Owner,
+}
+
+/// A route as the outside sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointInfo {
+    /// The method. `HEAD` works wherever `GET` does and is not listed.
+    pub method: String,
+    /// The path, with `{user_id}` and the like. With a slash at its end it works too.
+    pub path: &'static str,
+    /// Older paths that reach the same.
+    pub aliases: &'static [&'static str],
+    /// Who may use it.
+    pub access: Access,
+}
+
+/// A line of the table.
+pub(crate) struct Endpoint {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    aliases: &'static [&'static str],
+    pub(crate) access: Access,
+    /// The query parameters; others are refused. `None`: whatever comes is ignored.
+    pub(crate) query: Option<&'static [&'static str]>,
+    handler: fn() -> Route,
+}
+
+/// The endpoint that a request reached, or at least the path of one; in the request's extensions.
+#[derive(Clone, Copy)]
+pub(crate) struct Matched {
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+}
+
+const fn route(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Endpoint {
+    Endpoint {
+        method,
+        path,
+        aliases: &[],
+        access,
+        query: Some(&[]),
+        handler,
+    }
+}
+
+const fn public(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
+    route(method, path, Access::Public, handler)
+}
+
+const fn bearer(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
+    route(method, path, Access::Bearer, handler)
+}
+
+const fn owner(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
+    route(method, path, Access::Owner, handler)
+}
+
+impl Endpoint {
+    const fn also_at(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn with_query(mut self, parameters: &'static [&'static str]) -> Self {
+        self.query = Some(parameters);
+        self
+    }
+
+    const fn with_any_query(mut self) -> Self {
+        self.query = None;
+        self
+    }
+
+    fn is_at(&self, path: &str) -> bool {
+        self.path == path || self.aliases.contains(&path)
+    }
+
+    fn matched(&self) -> Matched {
+        Matched {
+            path: self.path,
+            access: self.access,
+        }
+    }
+}
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+
+/// The path whose errors also speak OAuth 2.
+pub(crate) const TOKEN: &str = "/api/auth/token";
+
+const TASKS: &str = "/api/{user_id}/tasks";
+const TASK: &str = "/api/{user_id}/tasks/{id}";
+const COMPLETE: &str = "/api/{user_id}/tasks/{id}/complete";
+const SESSIONS: &str = "/api/{user_id}/sessions";
+const SESSION: &str = "/api/{user_id}/sessions/{session_id}";
+
+#[rustfmt::skip]
+static ENDPOINTS: &[Endpoint] = &[
+    public(GET, "/", || web::to(service::welcome)).with_any_query(),
+    public(GET, "/health/live", || web::to(service::live)).also_at(&["/health"]).with_any_query(),
+    public(GET, "/health/ready", || web::to(service::ready)).with_any_query(),
+    public(GET, "/problems/{code}", || web::to(service::problem)).with_any_query(),
+
+    public(POST, "/api/auth/register", || web::to(accounts::register)).also_at(&["/auth/signup", "/api/register"]),
+    public(POST, "/api/auth/login", || web::to(accounts::login)).also_at(&["/auth/login", "/api/login"]),
+    public(POST, TOKEN, || web::to(sessions::token)).also_at(&["/api/token"]),
+    public(POST, "/api/auth/refresh", || web::to(sessions::refresh)),
+    bearer(POST, "/api/auth/logout", || web::to(sessions::logout)).also_at(&["/auth/logout", "/api/logout"]),
+    bearer(GET, "/api/auth/me", || web::to(accounts::me)).also_at(&["/auth/me", "/api/me"]),
+
+    owner(DELETE, "/api/{user_id}", || web::to(accounts::delete)),
+    owner(PUT, "/api/{user_id}/password", || web::to(accounts::change_password)),
+    owner(GET, "/api/{user_id}/export", || web::to(accounts::export)),
+    owner(GET, SESSIONS, || web::to(sessions::list)),
+    owner(DELETE, SESSIONS, || web::to(sessions::end_all)),
+    owner(DELETE, SESSION, || web::to(sessions::end)),
+
+    owner(GET, TASKS, || web::to(tasks::list)).with_query(tasks::LIST_PARAMETERS),
+    owner(POST, TASKS, || web::to(tasks::create)),
+    owner(GET, TASK, || web::to(tasks::get)),
+    owner(PUT, TASK, || web::to(tasks::change)),
+    owner(PATCH, TASK, || web::to(tasks::change)),
+    owner(DELETE, TASK, || web::to(tasks::delete)),
+    owner(PATCH, COMPLETE, || web::to(tasks::complete)),
+];
+
+/// Every route.
+pub fn endpoints() -> Vec<EndpointInfo> {
+    let all = ENDPOINTS.iter();
+    all.map(|endpoint| EndpointInfo {
+        method: endpoint.method.to_string(),
+        path: endpoint.path,
+        aliases: endpoint.aliases,
+        access: endpoint.access,
+    })
+    .collect()
+}
+
+/// Registers every route at every path of it, with and without a slash at the end.
+pub(crate) fn register(config: &mut ServiceConfig, services: &Data<Services>) {
+    let paths = ENDPOINTS
+        .iter()
+        .flat_map(|endpoint| endpoint.aliases.iter().copied().chain([endpoint.path]));
+    // A set orders '{' behind letters, so that `/api/me` is tried before `/api/{user_id}`.
+    for path in paths.collect::<BTreeSet<_>>() {
+        let slashed = format!("{}/", path.trim_end_matches('/'));
+        let mut resource = web::resource([path.to_owned(), slashed]);
+        for endpoint in at(path) {
+            let services = services.clone();
+            let admitted = (endpoint.handler)().wrap(from_fn(move |req, next| {
+                admit(endpoint.matched(), endpoint.query, services.clone(), req, next)
+            }));
+            resource = resource.route(if endpoint.method == GET {
+                admitted.guard(guard::Any(guard::Get()).or(guard::Head()))
+            } else {
+                admitted.guard(guard::Method(endpoint.method.clone()))
+            });
+        }
+        config.service(resource.default_service(web::to(move |req| ready(other_method(path, &req)))));
+    }
+}
+
+fn at(path: &str) -> impl Iterator<Item = &'static Endpoint> {
+    ENDPOINTS.iter().filter(move |endpoint| endpoint.is_at(path))
+}
+
+/// A known path with a method that it has not.
+fn other_method(path: &str, req: &HttpRequest) -> Result<HttpResponse, Problem> {
+    if let Some(endpoint) = at(path).next() {
+        req.extensions_mut().insert(endpoint.matched());
+    }
+    let allow = HeaderValue::try_from(allowed(path)).map_err(Problem::internal)?;
+    if req.method() == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent().insert_header((ALLOW, allow)).finish());
+    }
+    Err(Problem::new(Code::MethodNotAllowed).with_header(ALLOW, allow))
+}
+
+fn allowed(path: &str) -> String {
+    let mut methods = Vec::new();
+    for endpoint in at(path) {
+        methods.push(endpoint.method.as_str());
+        if endpoint.method == GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+/// A path that nothing is at.
+pub(crate) async fn unknown_path() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Code::NotFound))
+}
+
+/// The text of a path segment, as it stands there.
+pub(crate) fn segment<'a>(req: &'a HttpRequest, name: &str) -> &'a str {
+    req.match_info().get(name).unwrap_or_default()
+}
+
+/// The same before a handler is reached.
+pub(crate) fn segment_of<'a>(req: &'a ServiceRequest, name: &str) -> &'a str {
+    req.match_info().get(name).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_a_user_is_only_for_that_user() {
+        for endpoint in ENDPOINTS {
+            let names_a_user = endpoint.path.contains("{user_id}");
+            assert_eq!(
+                names_a_user,
+                endpoint.access == Access::Owner,
+                "{}",
+                endpoint.path
+            );
+            let under_api = endpoint.path.starts_with("/api/");
+            assert_eq!(under_api, endpoint.query.is_some(), "{}", endpoint.path);
+        }
+    }
+
+    #[test]
+    fn no_method_of_a_path_is_there_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for endpoint in ENDPOINTS {
+            for path in endpoint.aliases.iter().chain([&endpoint.path]) {
+                assert!(seen.insert((endpoint.method.clone(), *path)), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_path_allows() {
+        assert_eq!(allowed(TASKS), "GET, HEAD, POST, OPTIONS");
+        assert_eq!(allowed(TASK), "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");
+        assert_eq!(allowed("/auth/login"), "POST, OPTIONS");
+    }
+}

@@ -1,0 +1,209 @@
+//! The application and the server that runs it.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data};
+use actix_web::{App, Error, HttpServer};
+use errand_application::accounts::AccountService;
+use errand_application::health::HealthService;
+use errand_application::ports::{Clock, Entropy};
+use errand_application::sessions::SessionService;
+use errand_application::tasks::TaskService;
+use tracing_actix_web::TracingLogger;
+use url::Url;
+
+use crate::middleware::{RequestLog, edge};
+use crate::routes;
+
+/// How long an idle connection is kept: longer than load balancers keep theirs (60 s as a rule), so that it is
+/// never the server that closes a connection just as a request is sent on it.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a closing connection may take to read what it is still sent. Must not be zero: only then is a body
+/// that nobody read drained, and the answer before it not lost to a reset.
+const DISCONNECT: Duration = Duration::from_secs(3);
+/// How long a browser may remember the answer to a preflight, in seconds.
+const PREFLIGHT_MAX_AGE: usize = 3600;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Services {
+    /// Accounts.
+    pub accounts: Arc<AccountService>,
+    /// Sessions and tokens.
+    pub sessions: Arc<SessionService>,
+    /// Tasks.
+    pub tasks: Arc<TaskService>,
+    /// Readiness.
+    pub health: Arc<HealthService>,
+    /// For the ids of requests.
+    pub clock: Arc<dyn Clock>,
+    /// For the ids of requests.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The exact origins of the web pages that may use the service.
+    pub cors_origins: Vec<String>,
+    /// Threads; as many as there are processors if `None`.
+    pub workers: Option<usize>,
+    /// How long requests in progress may take when the server is asked to stop.
+    pub shutdown_timeout: Duration,
+    /// How long the head of a connection's first request may take, from the moment the connection is made: the
+    /// framework has one timer for a client that is slow and for one that has not spoken yet, and none for the
+    /// heads of later requests, which only a proxy in front can bound.
+    pub head_timeout: Duration,
+    /// How long a whole body may take.
+    pub body_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cors_origins: Vec::new(),
+            workers: None,
+            shutdown_timeout: Duration::from_secs(10),
+            head_timeout: KEEP_ALIVE,
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves on `listener` until `shutdown` completes, then lets requests in progress finish.
+pub async fn serve(
+    listener: TcpListener,
+    services: Services,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    for origin in &settings.cors_origins {
+        check_origin(origin)?;
+    }
+    // In whole seconds, never less than was asked for.
+    let stop_within = settings.shutdown_timeout;
+    let stop_within = stop_within.as_secs() + u64::from(stop_within.subsec_nanos() > 0);
+    let (head_timeout, workers) = (settings.head_timeout, settings.workers);
+    let mut server = HttpServer::new(move || app(&services, &settings))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(head_timeout)
+        .client_disconnect_timeout(DISCONNECT)
+        .tcp_nodelay(true)
+        .shutdown_timeout(stop_within)
+        .shutdown_signal(shutdown);
+    if let Some(workers) = workers {
+        server = server.workers(workers.max(1));
+    }
+    server.listen(listener)?.run().await
+}
+
+/// The whole application, without a server around it.
+pub fn app(
+    services: &Services,
+    settings: &Settings,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    let services = Data::new(services.clone());
+    // The last one wraps all before it.
+    App::new()
+        .app_data(services.clone())
+        .app_data(Data::new(settings.clone()))
+        .configure(|config| routes::register(config, &services))
+        .default_service(web::to(routes::unknown_path))
+        .wrap(cors(&settings.cors_origins))
+        .wrap(TracingLogger::<RequestLog>::new())
+        .wrap(from_fn(edge))
+}
+
+/// Pages of the listed origins may do everything that a client may. Credentials are allowed because front ends
+/// send their requests that way; the service has no cookies that could be misused.
+fn cors(origins: &[String]) -> Cors {
+    let exposed = [
+        "etag",
+        "link",
+        "location",
+        "x-total-count",
+        "x-request-id",
+        "retry-after",
+        "www-authenticate",
+        "idempotency-replayed",
+        "ratelimit",
+        "ratelimit-policy",
+    ];
+    let allowed = [
+        "authorization",
+        "content-type",
+        "accept",
+        "if-match",
+        "if-none-match",
+        "idempotency-key",
+        "x-request-id",
+        "prefer",
+    ];
+    let cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers(allowed.map(HeaderName::from_static))
+        .expose_headers(exposed.map(HeaderName::from_static))
+        .supports_credentials()
+        .max_age(PREFLIGHT_MAX_AGE);
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// An origin as a browser sends it: scheme, host and perhaps a port, nothing else.
+fn check_origin(origin: &str) -> io::Result<()> {
+    let url = Url::parse(origin).ok();
+    let same = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == origin
+    });
+    if same && !origin.contains('*') && HeaderValue::from_str(origin).is_ok() {
+        return Ok(());
+    }
+    let message = format!("{origin:?} is not an origin such as https://example.com");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_exact() {
+        for good in [
+            "http://localhost:3000",
+            "https://todo.example.com",
+            "http://[::1]:3000",
+        ] {
+            assert!(check_origin(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "*",
+            "null",
+            "",
+            "localhost:3000",
+            "https://example.com/",
+            "https://EXAMPLE.com",
+            "https://example.com:443",
+            "https://*.example.com",
+            "ftp://example.com",
+        ] {
+            assert!(check_origin(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Tasks.
+
+mod list;
+
+use actix_web::http::header::{ETAG, HeaderValue, LOCATION};
+use actix_web::web::{Data, ReqData};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use errand_application::Actor;
+use errand_application::ports::DeletedTask;
+use errand_domain::task::{Completion, Description, Due, NewTask, Priority, Task, TaskChange, Title};
+use errand_domain::{Fault, TaskId, Timestamp};
+use serde::Serialize;
+
+use crate::body::{AUTH_MAX, JsonBody, OptionalJsonBody, TASK_MAX};
+use crate::fields::Fields;
+use crate::problem::{Code, Invalid, Problem};
+use crate::query::Query;
+use crate::routes::segment;
+use crate::server::Services;
+use crate::wire::{Message, Shown};
+
+pub(crate) use list::PARAMETERS as LIST_PARAMETERS;
+
+/// A task on the wire. Fields that have no values yet are sent as null: the shape is fixed.
+#[derive(Serialize)]
+pub(crate) struct TaskJson<'a> {
+    id: i64,
+    user_id: i64,
+    title: &'a str,
+    description: Option<&'a str>,
+    completed: bool,
+    priority: &'static str,
+    due_date: Option<Shown<Due>>,
+    time_zone: (),
+    tags: &'a [String],
+    recurrence: (),
+    completed_at: Option<Shown<Timestamp>>,
+    created_at: Shown<Timestamp>,
+    updated_at: Shown<Timestamp>,
+    version: i64,
+}
+
+impl<'a> From<&'a Task> for TaskJson<'a> {
+    fn from(task: &'a Task) -> Self {
+        // Destructured, so that a new field cannot be forgotten.
+        let Task {
+            id,
+            owner,
+            title,
+            description,
+            priority,
+            due,
+            tags,
+            completed_at,
+            created_at,
+            updated_at,
+            version,
+        } = task;
+        Self {
+            id: id.0,
+            user_id: owner.0,
+            title: title.as_str(),
+            description: description.as_ref().map(Description::as_str),
+            completed: task.is_completed(),
+            priority: priority.as_str(),
+            due_date: due.map(Shown),
+            time_zone: (),
+            tags: tags.as_slice(),
+            recurrence: (),
+            completed_at: completed_at.map(Shown),
+            created_at: Shown(*created_at),
+            updated_at: Shown(*updated_at),
+            version: *version,
+        }
+    }
+}
+
+/// A task in the trash.
+#[derive(Serialize)]
+pub(crate) struct DeletedTaskJson<'a> {
+    #[serde(flatten)]
+    task: TaskJson<'a>,
+    deleted_at: Shown<Timestamp>,
+}
+
+impl<'a> From<&'a DeletedTask> for DeletedTaskJson<'a> {
+    fn from(deleted: &'a DeletedTask) -> Self {
+        Self {
+            task: TaskJson::from(&deleted.task),
+            deleted_at: Shown(deleted.deleted_at),
+        }
+    }
+}
+
+/// The fields that a change may have.
+const CHANGEABLE: [&str; 6] = [
+    "title",
+    "description",
+    "priority",
+    "due_date",
+    "tags",
+    "completed",
+];
+
+fn new_task(mut fields: Fields) -> Result<NewTask, Problem> {
+    let title = fields.required("title", Title::parse);
+    let description = fields.nullable("description", Description::parse).flatten();
+    let priority = fields.present("priority", Priority::parse).unwrap_or_default();
+    let due = fields.nullable("due_date", Due::parse).flatten();
+    let tags = fields.tags("tags").unwrap_or_default();
+    let completed = fields.flag("completed").unwrap_or_default();
+    let title = fields.finish(title)?;
+    Ok(NewTask {
+        title,
+        description,
+        priority,
+        due,
+        tags,
+        completed,
+    })
+}
+
+fn task_change(mut fields: Fields) -> Result<TaskChange, Problem> {
+    if !fields.has_any(&CHANGEABLE) {
+        let detail = format!("must have at least one of {}", CHANGEABLE.join(", "));
+        return Err(Problem::invalid(vec![Invalid::body(Fault::new(
+            "required", detail,
+        ))]));
+    }
+    let change = TaskChange {
+        title: fields.present("title", Title::parse),
+        description: fields.nullable("description", Description::parse),
+        priority: fields.present("priority", Priority::parse),
+        due: fields.nullable("due_date", Due::parse),
+        tags: fields.tags("tags"),
+        completion: fields.flag("completed").map(Completion::Set),
+    };
+    fields.finish(Some(change))
+}
+
+/// Without a body, or without the field, it is the other way round from what it was.
+fn completion(body: Option<Fields>) -> Result<Completion, Problem> {
+    let Some(mut fields) = body else {
+        return Ok(Completion::Toggle);
+    };
+    let completed = fields.flag("completed");
+    fields.finish(Some(completed.map_or(Completion::Toggle, Completion::Set)))
+}
+
+fn id(req: &HttpRequest) -> Result<TaskId, Problem> {
+    TaskId::parse(segment(req, "id")).ok_or_else(|| Problem::new(Code::TaskNotFound))
+}
+
+/// A task as the answer; its version is the strong validator.
+fn answer(mut response: HttpResponseBuilder, task: &Task) -> HttpResponse {
+    response
+        .insert_header((ETAG, format!("\"{}\"", task.version)))
+        .json(TaskJson::from(task))
+}
+
+/// `GET /api/{user_id}/tasks`
+pub(crate) async fn list(
+    services: Data<Services>,
+    actor: ReqData<Actor>,
+    query: ReqData<Query>,
+) -> Result<HttpResponse, Problem> {
+    let owner = actor.user();
+    let wanted = list::read(&query, owner)?;
+    let page = services.tasks.list(&actor, &wanted).await?;
+    let mut response = HttpResponse::Ok();
+    if let Some(link) = list::next_link(&query, owner, &wanted, page.next) {
+        response.insert_header(("link", link));
+    }
+    if let Some(total) = page.total {
+        response.insert_header(("x-total-count", HeaderValue::from(total)));
+    }
+    let tasks: Vec<_> = page.tasks.iter().map(TaskJson::from).collect();
+    Ok(response.json(tasks))
+}
+
+/// `POST /api/{user_id}/tasks`
+pub(crate) async fn create(
+    services: Data<Services>,
+    actor: ReqData<Actor>,
+    body: JsonBody<TASK_MAX>,
+) -> Result<HttpResponse, Problem> {
+    let new = new_task(body.0)?;
+    let task = services.tasks.create(&actor, &new).await?;
+    let mut response = HttpResponse::Created();
+    response.insert_header((LOCATION, format!("/api/{}/tasks/{}", task.owner, task.id)));
+    Ok(answer(response, &task))
+}
+
+/// `GET /api/{user_id}/tasks/{id}`
+pub(crate) async fn get(
+    req: HttpRequest,
+    services: Data<Services>,
+    actor: ReqData<Actor>,
+) -> Result<HttpResponse, Problem> {
+    let task = services.tasks.get(&actor, id(&req)?).await?;
+    Ok(answer(HttpResponse::Ok(), &task))
+}
+
+/// `PUT` and `PATCH /api/{user_id}/tasks/{id}`
+pub(crate) async fn change(
+    req: HttpRequest,
+    services: Data<Services>,
+    actor: ReqData<Actor>,
+    body: JsonBody<TASK_MAX>,
+) -> Result<HttpResponse, Problem> {
+    let change = task_change(body.0)?;
+    let task = services.tasks.change(&actor, id(&req)?, &change).await?;
+    Ok(answer(HttpResponse::Ok(), &task))
+}
+
+/// `DELETE /api/{user_id}/tasks/{id}`
+pub(crate) async fn delete(
+    req: HttpRequest,
+    services: Data<Services>,
+    actor: ReqData<Actor>,
+) -> Result<HttpResponse, Problem> {
+    let id = id(&req)?;
+    services.tasks.delete(&actor, id).await?;
+    Ok(HttpResponse::Ok().json(Message::about("Task deleted successfully", id.0)))
+}
+
+/// `PATCH /api/{user_id}/tasks/{id}/complete`
+pub(crate) async fn complete(
+    req: HttpRequest,
+    services: Data<Services>,
+    actor: ReqData<Actor>,
+    body: OptionalJsonBody<AUTH_MAX>,
+) -> Result<HttpResponse, Problem> {
+    let change = TaskChange::completing(completion(body.0)?);
+    let task = services.tasks.change(&actor, id(&req)?, &change).await?;
+    Ok(answer(HttpResponse::Ok(), &task))
+}
+
+#[cfg(test)]
+mod tests;

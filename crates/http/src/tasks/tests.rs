@@ -1,0 +1,108 @@
+use errand_domain::UserId;
+use errand_domain::task::Tags;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn fields(value: Value) -> Fields {
+    match value {
+        Value::Object(map) => Fields::new(map),
+        _ => panic!("an object"),
+    }
+}
+
+fn change(value: Value) -> Result<TaskChange, String> {
+    task_change(fields(value)).map_err(|p| p.to_string())
+}
+
+fn task() -> Task {
+    let new = new_task(fields(json!({
+        "title": " Write the plan ", "priority": "medium", "due_date": "2026-12-01",
+        "tags": "work, plan", "id": 7, "user_id": 9, "version": 12, "recurrence": "daily",
+    })));
+    let now = Timestamp::parse("2026-11-23T07:00:00Z").unwrap();
+    Task::new(UserId(1), TaskId(1), new.unwrap(), now)
+}
+
+#[test]
+fn the_shape_of_the_contract() {
+    assert_eq!(
+        serde_json::to_string(&TaskJson::from(&task())).unwrap(),
+        concat!(
+            r#"{"id":1,"user_id":1,"title":"Write the plan","description":null,"completed":false,"#,
+            r#""priority":"Medium","due_date":"2026-12-01","time_zone":null,"tags":["work","plan"],"#,
+            r#""recurrence":null,"completed_at":null,"created_at":"2026-11-23T07:00:00.000000Z","#,
+            r#""updated_at":"2026-11-23T07:00:00.000000Z","version":1}"#
+        )
+    );
+    let deleted = DeletedTask {
+        deleted_at: task().created_at,
+        task: task(),
+    };
+    let text = serde_json::to_string(&DeletedTaskJson::from(&deleted)).unwrap();
+    assert!(
+        text.ends_with(r#""version":1,"deleted_at":"2026-11-23T07:00:00.000000Z"}"#),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_change_has_only_what_was_sent() {
+    assert_eq!(
+        change(json!({"description": null, "due_date": null, "tags": null})),
+        Ok(TaskChange {
+            description: Some(None),
+            due: Some(None),
+            tags: Some(Tags::default()),
+            ..TaskChange::default()
+        })
+    );
+    assert_eq!(
+        change(json!({"completed": true, "nonsense": 1})),
+        Ok(TaskChange::completing(Completion::Set(true)))
+    );
+}
+
+#[test]
+fn a_change_of_nothing_is_refused() {
+    for nothing in [json!({}), json!({"id": 5, "user_id": 2, "created_at": "x"})] {
+        assert_eq!(
+            change(nothing).unwrap_err(),
+            "validation-failed: the body must have at least one of title, description, priority, due_date, \
+             tags, completed"
+        );
+    }
+}
+
+#[test]
+fn null_is_no_title_no_priority_and_no_completion() {
+    for name in ["title", "priority", "completed"] {
+        let fault = change(json!({ name: null })).unwrap_err();
+        assert!(
+            fault.starts_with(&format!("validation-failed: {name} must be ")),
+            "{fault}"
+        );
+    }
+    for completed in [json!("true"), json!(1), json!([])] {
+        assert!(change(json!({ "completed": completed })).is_err());
+    }
+}
+
+#[test]
+fn completing() {
+    let read = |body: Option<Value>| completion(body.map(fields)).ok();
+    assert_eq!(read(None), Some(Completion::Toggle));
+    assert_eq!(read(Some(json!({}))), Some(Completion::Toggle));
+    assert_eq!(
+        read(Some(json!({"completed": false}))),
+        Some(Completion::Set(false))
+    );
+    assert_eq!(read(Some(json!({"completed": null}))), None);
+    assert_eq!(read(Some(json!({"completed": "yes"}))), None);
+}
+
+#[test]
+fn a_version_is_its_own_validator() {
+    let answered = answer(HttpResponse::Ok(), &task());
+    assert_eq!(answered.headers().get(ETAG).unwrap(), "\"1\"");
+}

@@ -1,0 +1,10 @@
+//! The application as a whole, over mocked ports: what the framework, the middleware and the table of routes
+//! make together.
+
+mod order;
+mod problems;
+mod requests;
+mod routes;
+mod server;
+mod support;
+mod telemetry;
