@@ -17,20 +17,24 @@ impl Tags {
     /// `tags/<index>`. A comma is refused: it separates tags wherever they are written in one text.
     pub fn from_items<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<FieldFault>> {
         let mut tags: Vec<String> = Vec::new();
+        let mut keys: Vec<String> = Vec::new();
         let mut faults = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
             let tag = item.trim();
+            let key = fold(tag);
             match check(tag) {
                 Err(fault) => faults.push(FieldFault::new(format!("tags/{index}"), fault)),
-                Ok(()) if tags.iter().any(|t| fold(t) == fold(tag)) => {}
-                Ok(()) => tags.push(tag.to_owned()),
+                Ok(()) if keys.contains(&key) => {}
+                Ok(()) if tags.len() == TAGS_MAX => {
+                    let many = Fault::new("too-many", format!("must have at most {TAGS_MAX} tags"));
+                    faults.push(FieldFault::new("tags", many));
+                    break;
+                }
+                Ok(()) => {
+                    tags.push(tag.to_owned());
+                    keys.push(key);
+                }
             }
-        }
-        if tags.len() > TAGS_MAX {
-            faults.push(FieldFault::new(
-                "tags",
-                Fault::new("too-many", format!("must have at most {TAGS_MAX} tags")),
-            ));
         }
         if faults.is_empty() {
             Ok(Self(tags))

@@ -1,0 +1,242 @@
+//! Opening the database. No library sees a URL: it is taken apart before (see [`crate::url`]).
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use errand_application::ports::Clock;
+use secrecy::ExposeSecret;
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tracing::log::LevelFilter;
+
+use crate::db::Db;
+use crate::error::{Refusal, refusal};
+use crate::health::Pulse;
+use crate::migrate::WAIT;
+use crate::pools::{Opening, Pools};
+use crate::url::{DatabaseUrl, Postgres, SslMode, Target};
+
+/// How long SQLite waits for another process to finish its write.
+const BUSY: Duration = Duration::from_secs(5);
+/// Few statements have many shapes; 100 hold all that are hot.
+const STATEMENTS: usize = 100;
+/// A statement slower than this is logged, without its values.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// How to use a database.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// Another way to it for migrations, past any pooler; without one [`DatabaseUrl::direct`] of `url`.
+    pub direct_url: Option<DatabaseUrl>,
+    /// A further CA that may vouch for the server.
+    pub ca_file: Option<PathBuf>,
+    /// The most connections of this process.
+    pub max_connections: u32,
+    /// How long a caller waits for an answer.
+    pub deadline: Duration,
+    /// What the server lists this process as.
+    pub application_name: String,
+}
+
+impl Settings {
+    /// The defaults for a database.
+    pub fn new(url: DatabaseUrl) -> Self {
+        Self {
+            url,
+            direct_url: None,
+            ca_file: None,
+            max_connections: 16,
+            deadline: Duration::from_secs(5),
+            application_name: "errand".to_owned(),
+        }
+    }
+}
+
+/// Why a database cannot be used at all. A PostgreSQL server that is down is not among it: that passes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// A variable that the driver obeys and cannot be told not to.
+    #[error("the environment variable {0} would reach the database driver; unset it")]
+    Environment(&'static str),
+    /// The CA file cannot be read.
+    #[error("the file of the database's CA cannot be read")]
+    CaFile(#[source] std::io::Error),
+    /// The file of SQLite cannot be opened or made.
+    #[error("the database file cannot be opened")]
+    File(#[source] std::io::Error),
+    /// The file opens and is no usable database.
+    #[error("the database file cannot be used: {0}")]
+    Unusable(String),
+    /// A setting that cannot be.
+    #[error("{0}")]
+    Setting(&'static str),
+}
+
+/// Opens the pools; of PostgreSQL none connects before it is used.
+pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, ConnectError> {
+    if settings.max_connections == 0 || settings.deadline.is_zero() {
+        return Err(ConnectError::Setting(
+            "the number of connections and the deadline must not be zero",
+        ));
+    }
+    let other_kind =
+        |direct: &DatabaseUrl| direct.sqlite_path().is_some() != settings.url.sqlite_path().is_some();
+    if settings.direct_url.as_ref().is_some_and(other_kind) {
+        return Err(ConnectError::Setting(
+            "the direct URL must lead to the same database as the other one",
+        ));
+    }
+    let pulse = Arc::new(Pulse::new(clock));
+    let pools = match settings.url.target() {
+        Target::Postgres(url) => Pools::postgres(Opening {
+            options: postgres_options(url, settings)?,
+            max_connections: settings.max_connections,
+            acquire_timeout: settings.deadline,
+            pulse: Arc::clone(&pulse),
+        }),
+        Target::Sqlite(path) => sqlite(path, settings).await?,
+    };
+    Ok(Db::new(pools, settings.deadline, pulse))
+}
+
+/// One connection of its own, past any pooler and patient: for changing the schema.
+pub async fn open_for_migrations(settings: &Settings, pulse: Arc<Pulse>) -> Result<Pools, ConnectError> {
+    let direct = settings
+        .direct_url
+        .clone()
+        .unwrap_or_else(|| settings.url.direct());
+    match direct.target() {
+        Target::Postgres(url) => Ok(Pools::postgres(Opening {
+            options: postgres_options(url, settings)?,
+            max_connections: 1,
+            acquire_timeout: WAIT,
+            pulse,
+        })),
+        Target::Sqlite(path) => sqlite(path, settings).await,
+    }
+}
+
+/// Everything set by hand, so that nothing of the `PG*` environment is left of what the driver starts from.
+pub fn postgres_options(url: &Postgres, settings: &Settings) -> Result<PgConnectOptions, ConnectError> {
+    for variable in ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY"] {
+        if std::env::var_os(variable).is_some() {
+            return Err(ConnectError::Environment(variable));
+        }
+    }
+    let ca_file = settings.ca_file.as_ref().or(url.root_cert.as_ref());
+    let ca = match ca_file {
+        Some(path) => std::fs::read(path).map_err(ConnectError::CaFile)?,
+        None => Vec::new(),
+    };
+    let mode = match url.ssl {
+        SslMode::Prefer if ca_file.is_some() => PgSslMode::VerifyFull,
+        SslMode::Prefer => PgSslMode::Prefer,
+        SslMode::Disable => PgSslMode::Disable,
+        SslMode::VerifyFull => PgSslMode::VerifyFull,
+    };
+    let password = url.password.as_ref().map_or("", |p| p.expose_secret());
+    let name = url
+        .application_name
+        .as_ref()
+        .unwrap_or(&settings.application_name);
+    Ok(base(url.endpoint.as_deref())
+        .host(&url.host)
+        .port(url.port)
+        .username(&url.user)
+        .password(password)
+        .database(&url.database)
+        .ssl_mode(mode)
+        .ssl_root_cert_from_pem(ca)
+        .application_name(name)
+        .statement_cache_capacity(STATEMENTS)
+        .log_statements(LevelFilter::Debug)
+        .log_slow_statements(LevelFilter::Warn, SLOW))
+}
+
+/// Neon's `endpoint=…` can only be given as part of a URL: the driver's own method writes it in a way that
+/// Neon does not understand.
+fn base(endpoint: Option<&str>) -> PgConnectOptions {
+    endpoint
+        .and_then(|id| {
+            format!("postgres://x:x@localhost/x?options=endpoint%3D{id}")
+                .parse()
+                .ok()
+        })
+        .unwrap_or_else(PgConnectOptions::new_without_pgpass)
+}
+
+async fn sqlite(path: &Path, settings: &Settings) -> Result<Pools, ConnectError> {
+    create(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .statement_cache_capacity(STATEMENTS)
+        .log_statements(LevelFilter::Debug)
+        .log_slow_statements(LevelFilter::Warn, SLOW);
+    let writing = options
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        // An acknowledged write survives a power cut.
+        .synchronous(SqliteSynchronous::Full);
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(settings.deadline)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    let started = Instant::now();
+    let write = loop {
+        // One: SQLite has one writer, and here the others queue in order instead of polling for the lock.
+        match pool().max_connections(1).connect_with(writing.clone()).await {
+            Ok(write) => break write,
+            // Switching an empty file to WAL waits for nobody, so processes that start at once collide.
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(unusable(&error)),
+        }
+    };
+    let read = pool()
+        .max_connections(settings.max_connections)
+        .connect_lazy_with(options.read_only(true));
+    Ok(Pools::sqlite(read, write))
+}
+
+/// Makes the file if there is none, for its owner's eyes only; its folder must be there.
+fn create(path: &Path) -> Result<(), ConnectError> {
+    let mut open = OpenOptions::new();
+    open.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    match open.open(path) {
+        Ok(_) => Ok(()),
+        // An existing one must be writable; a database that only reads fails at its first request.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map(drop)
+            .map_err(ConnectError::File),
+        Err(error) => Err(ConnectError::File(error)),
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+fn unusable(error: &sqlx::Error) -> ConnectError {
+    let refused: Option<Refusal> = refusal(error);
+    ConnectError::Unusable(refused.map_or_else(|| "it did not open in time".to_owned(), |r| r.to_string()))
+}

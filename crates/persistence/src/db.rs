@@ -1,0 +1,309 @@
+//! The one way to a connection: every unit of work runs in a task of its own.
+//!
+//! A future that is dropped while the driver waits for `BEGIN` leaves the connection in the pool with an open
+//! transaction (sqlx 0.9.0); what the next borrowers write is acknowledged and lost. A client that hangs up
+//! drops futures at any point. So nothing outside can drop a unit: the caller waits for its task, up to a
+//! deadline, and may go; the unit comes to its end. Only before there is a place for it a caller may leave
+//! without a trace: so no queue of work builds up that nobody waits for any more.
+
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use errand_application::ports::StoreError;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::Instrument;
+
+use crate::error::{Class, Deadline, Failure};
+use crate::health::Pulse;
+use crate::pools::Pools;
+
+/// What a unit of single statements runs on.
+pub type Conn = DatabaseConnection;
+/// What a unit of several statements runs in.
+pub type Tx = DatabaseTransaction;
+/// A unit of work under way.
+pub type Unit<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'c>>;
+
+/// So often a unit is tried that the database or a broken connection took back.
+const TRIES: u32 = 3;
+/// The first wait between two tries; the next one is longer.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After so many deadlines a unit counts as hung.
+const HUNG_AFTER: u32 = 3;
+
+/// More than what a server may need to notice that a unit was given up.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// The database, as the repositories may use it.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    pools: RwLock<Arc<Pools>>,
+    /// As many places as there are connections.
+    reading: Arc<Semaphore>,
+    /// The same places, unless writers have a connection of their own.
+    writing: Arc<Semaphore>,
+    deadline: Duration,
+    pulse: Arc<Pulse>,
+}
+
+/// One try that failed.
+struct Stopped {
+    failure: Failure,
+    /// Nothing of it can have taken effect.
+    untouched: bool,
+}
+
+type Try<'c, T> = Pin<Box<dyn Future<Output = Result<T, Stopped>> + Send + 'c>>;
+
+/// A unit that was given up together with its pool.
+#[derive(Debug, thiserror::Error)]
+#[error("the database kept a connection waiting for too long")]
+struct Hung;
+
+impl Db {
+    pub fn new(pools: Pools, deadline: Duration, pulse: Arc<Pulse>) -> Self {
+        let (readers, writers) = pools.sizes();
+        let reading = Arc::new(Semaphore::new(readers));
+        let writing = writers.map_or_else(|| Arc::clone(&reading), |n| Arc::new(Semaphore::new(n)));
+        Self(Arc::new(Inner {
+            pools: RwLock::new(Arc::new(pools)),
+            reading,
+            writing,
+            deadline,
+            pulse,
+        }))
+    }
+
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.0.pulse)
+    }
+
+    pub fn backend(&self) -> DbBackend {
+        self.pools().backend()
+    }
+
+    /// No unit lasts longer.
+    pub fn longest_unit(&self) -> Duration {
+        SLACK.max(self.0.deadline * (HUNG_AFTER + 1))
+    }
+
+    /// Statements that only read.
+    pub async fn read<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+    {
+        self.shielded(&self.0.reading, input, move |pools, input| {
+            Box::pin(async move {
+                unit(pools.read(), input).await.map_err(|failure| Stopped {
+                    failure,
+                    untouched: true,
+                })
+            })
+        })
+        .await
+    }
+
+    /// Statements that read the same moment.
+    pub async fn snapshot<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+    {
+        self.shielded(&self.0.reading, input, move |pools, input| {
+            let options = TransactionOptions {
+                // A transaction of SQLite reads one moment anyway.
+                isolation_level: (pools.backend() == DbBackend::Postgres)
+                    .then_some(IsolationLevel::RepeatableRead),
+                ..TransactionOptions::default()
+            };
+            Box::pin(transaction(pools.read(), options, input, unit))
+        })
+        .await
+    }
+
+    /// Exactly one statement that writes, in the transaction that every statement is.
+    pub async fn write_one<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+    {
+        self.shielded(&self.0.writing, input, move |pools, input| {
+            Box::pin(async move {
+                unit(pools.write(), input).await.map_err(|failure| Stopped {
+                    untouched: failure.is_unsent() || failure.class() == Class::Again,
+                    failure,
+                })
+            })
+        })
+        .await
+    }
+
+    /// Statements that take effect together or not at all.
+    pub async fn write<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+    {
+        self.shielded(&self.0.writing, input, move |pools, input| {
+            let options = TransactionOptions {
+                // SQLite would otherwise find out at the first write that another process wrote meanwhile.
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            Box::pin(transaction(pools.write(), options, input, unit))
+        })
+        .await
+    }
+
+    /// Waits until all units are done and closes the connections; gives up after `within`.
+    pub async fn close(&self, within: Duration) {
+        let pools = self.pools();
+        if timeout(within, pools.close()).await.is_err() {
+            tracing::warn!("database connections were still busy at the end");
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the shield: the only place that spawns"
+    )]
+    async fn shielded<I, T, F>(&self, places: &Arc<Semaphore>, input: I, run: F) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Pools, &'c I) -> Try<'c, T> + Send + Sync + 'static,
+    {
+        let unit = async {
+            let place = Arc::clone(places).acquire_owned().await;
+            let db = self.clone();
+            let task = async move {
+                let outcome = db.tries(&input, run).await;
+                drop(place);
+                outcome
+            };
+            tokio::spawn(task.in_current_span()).await
+        };
+        match timeout(self.0.deadline, unit).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(join)) if join.is_panic() => Err(StoreError::Broken("a unit of work panicked".into())),
+            Ok(Err(cancelled)) => Err(StoreError::Unavailable(cancelled.into())),
+            Err(_) => {
+                self.0.pulse.failure();
+                Err(StoreError::Unavailable(Deadline.into()))
+            }
+        }
+    }
+
+    async fn tries<I, T, F>(&self, input: &I, run: F) -> Result<T, StoreError>
+    where
+        F: for<'c> Fn(&'c Pools, &'c I) -> Try<'c, T>,
+    {
+        let started = Instant::now();
+        let mut tries = 1;
+        loop {
+            let pools = self.pools();
+            let mut unit = run(&pools, input);
+            let patience = match pools.backend() {
+                DbBackend::Postgres => self.0.deadline * HUNG_AFTER,
+                // Nothing of a local file hangs but the disk.
+                _ => Duration::MAX,
+            };
+            let Ok(outcome) = timeout(patience, &mut unit).await else {
+                // First the pool, then the unit: nobody may borrow the connection after it.
+                self.replace(&pools);
+                drop(unit);
+                return Err(StoreError::Unavailable(Hung.into()));
+            };
+            let Stopped { failure, untouched } = match outcome {
+                Ok(value) => {
+                    self.0.pulse.success();
+                    return Ok(value);
+                }
+                Err(stopped) => stopped,
+            };
+            let class = failure.class();
+            match class {
+                Class::Lost | Class::Unavailable => self.0.pulse.failure(),
+                Class::Again | Class::Conflict(_) | Class::Broken => self.0.pulse.success(),
+            }
+            let worth_it = matches!(class, Class::Again | Class::Lost) && untouched;
+            if !worth_it || tries == TRIES || started.elapsed() >= self.0.deadline {
+                return Err(failure.into());
+            }
+            tracing::debug!(tries, ?class, "a unit of work runs again");
+            if class == Class::Lost {
+                // A server that restarts or wakes needs a moment; one that chose a victim is done.
+                tokio::time::sleep(PAUSE * tries * tries).await;
+            }
+            tries += 1;
+        }
+    }
+
+    fn pools(&self) -> Arc<Pools> {
+        Arc::clone(&self.0.pools.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The driver never gives up on a peer that fell silent, and a connection that is dropped meanwhile keeps
+    /// its place in the pool for good. So a pool with a hung connection is let go as a whole.
+    fn replace(&self, hung: &Arc<Pools>) {
+        let mut current = self.0.pools.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&current, hung) {
+            tracing::warn!("a database connection hangs: all are replaced");
+            hung.retire();
+            *current = Arc::new(hung.reopened());
+            self.0.pulse.failure();
+        }
+    }
+}
+
+async fn transaction<I, T, F>(
+    conn: &Conn,
+    options: TransactionOptions,
+    input: &I,
+    unit: F,
+) -> Result<T, Stopped>
+where
+    F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T>,
+{
+    let untouched = |failure: Failure| Stopped {
+        failure,
+        untouched: true,
+    };
+    let tx = conn
+        .begin_with_options(options)
+        .await
+        .map_err(|error| untouched(error.into()))?;
+    match unit(&tx, input).await {
+        Ok(value) => match tx.commit().await {
+            Ok(()) => Ok(value),
+            // Whether a commit without an answer took effect, nobody knows.
+            Err(error) => {
+                let failure = Failure::from(error);
+                Err(Stopped {
+                    untouched: failure.class() == Class::Again,
+                    failure,
+                })
+            }
+        },
+        Err(failure) => {
+            // On a broken connection this fails too, and the server has rolled back by itself.
+            if let Err(error) = tx.rollback().await {
+                tracing::debug!(class = ?Failure::from(error).class(), "a rollback failed");
+            }
+            Err(untouched(failure))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The tables as sea-orm sees them. Rows never leave this crate.
+
+pub mod sessions;
+pub mod task_counters;
+pub mod task_walks;
+pub mod tasks;
+pub mod users;

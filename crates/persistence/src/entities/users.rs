@@ -1,0 +1,51 @@
+//! Accounts.
+
+use errand_application::ports::Credentials;
+use errand_domain::account::{Email, PasswordHash, User, Username};
+use errand_domain::{Timestamp, UserId};
+use sea_orm::entity::prelude::*;
+
+use crate::error::Failure;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub username: String,
+    pub username_key: String,
+    pub email: String,
+    pub email_key: String,
+    pub password_hash: String,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub disabled_at: Option<DateTimeUtc>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    pub fn user(&self) -> Result<User, Failure> {
+        let corrupt = |column| Failure::Corrupt {
+            table: "users",
+            column,
+        };
+        Ok(User {
+            id: UserId(self.id),
+            username: Username::parse(&self.username).map_err(|_| corrupt("username"))?,
+            email: Email::parse(&self.email).map_err(|_| corrupt("email"))?,
+            created_at: Timestamp::new(self.created_at),
+            updated_at: Timestamp::new(self.updated_at),
+        })
+    }
+
+    pub fn credentials(self) -> Result<Credentials, Failure> {
+        Ok(Credentials {
+            user: self.user()?,
+            password: PasswordHash::new(self.password_hash),
+        })
+    }
+}

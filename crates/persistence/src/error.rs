@@ -1,0 +1,335 @@
+//! How a unit of work fails, and what the services are told of it.
+
+use errand_application::ports::{StoreError, UniqueKey};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlxError};
+
+/// Why a unit of work did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The database or the way to it.
+    #[error(transparent)]
+    Db(#[from] DbErr),
+    /// Something stored that no writer of errand stores.
+    #[error("table {table}, column {column}: holds what cannot be")]
+    Corrupt {
+        table: &'static str,
+        column: &'static str,
+    },
+    /// Found taken without a failing statement.
+    #[error("{0:?} is taken")]
+    Taken(UniqueKey),
+}
+
+/// What may be done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The database took nothing of it, and another try may succeed.
+    Again,
+    /// The connection broke, and with it the knowledge of whether it took effect.
+    Lost,
+    /// No answer, and no use in trying at once.
+    Unavailable,
+    /// A value that must be unique is taken.
+    Conflict(UniqueKey),
+    /// It would fail every time.
+    Broken,
+}
+
+/// The caller's patience ended first.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within the deadline")]
+pub struct Deadline;
+
+/// What a database said, without what was sent to it: its own messages repeat values.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the database answered {code}: {message}")]
+pub struct Refusal {
+    code: String,
+    message: String,
+    table: Option<String>,
+    constraint: Option<String>,
+}
+
+impl Failure {
+    /// Whether there was no connection to send anything over.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::Db(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)))
+    }
+
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Corrupt { .. } => Class::Broken,
+            Self::Taken(key) => Class::Conflict(*key),
+            Self::Db(error) => classify(error),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        let class = failure.class();
+        let source = || match failure {
+            Failure::Db(error) => redacted(error),
+            other => other.into(),
+        };
+        match class {
+            Class::Conflict(key) => Self::Conflict(key),
+            Class::Again | Class::Lost | Class::Unavailable => Self::Unavailable(source()),
+            Class::Broken => Self::Broken(source()),
+        }
+    }
+}
+
+fn classify(error: &DbErr) -> Class {
+    match error {
+        // The pool was replaced under a waiting unit: the new one is there.
+        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => Class::Again,
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => match &**error {
+            SqlxError::Io(_) | SqlxError::Protocol(_) => Class::Lost,
+            SqlxError::Database(error) if is_waking(error.message()) => Class::Lost,
+            _ => Class::Unavailable,
+        },
+        DbErr::Conn(_) | DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Class::Unavailable,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match &**error {
+                SqlxError::Database(error) => {
+                    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                        sqlite(error.code().as_deref().unwrap_or_default(), error.message())
+                    } else {
+                        let code = error.code();
+                        postgres(code.as_deref().unwrap_or_default(), error.constraint())
+                    }
+                }
+                SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::Protocol(_) | SqlxError::WorkerCrashed => {
+                    Class::Lost
+                }
+                SqlxError::PoolTimedOut => Class::Unavailable,
+                SqlxError::PoolClosed => Class::Again,
+                _ => Class::Broken,
+            }
+        }
+        _ => Class::Broken,
+    }
+}
+
+/// What Neon's proxy says, always as XX000, while a database wakes or is asked for by too many at once.
+fn is_waking(message: &str) -> bool {
+    [
+        "Couldn't connect to compute node",
+        "Failed to acquire permit to connect",
+        "Too many connections",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
+        || message.ends_with("Control plane request failed")
+}
+
+/// By SQLSTATE.
+fn postgres(code: &str, constraint: Option<&str>) -> Class {
+    match code {
+        "23505" => match constraint {
+            Some("users_email_unique") => Class::Conflict(UniqueKey::Email),
+            Some("users_username_unique") => Class::Conflict(UniqueKey::Username),
+            _ => Class::Broken,
+        },
+        "40001" | "40P01" => Class::Again,
+        // The server went away, or was told to.
+        "57P01" | "57P02" | "57P03" | "57P05" => Class::Lost,
+        // Cancelled, waited too long for a lock, read-only after a failover, a plan older than the schema.
+        "57014" | "55P03" | "25006" | "0A000" | "58030" => Class::Unavailable,
+        _ if code.starts_with("08") => Class::Lost,
+        // Out of disk, memory, connections.
+        _ if code.starts_with("53") => Class::Unavailable,
+        _ => Class::Broken,
+    }
+}
+
+/// By the primary result code, which is the low byte of the extended one.
+fn sqlite(code: &str, message: &str) -> Class {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const READONLY: u32 = 8;
+    const IOERR: u32 = 10;
+    const FULL: u32 = 13;
+    const CANTOPEN: u32 = 14;
+    const UNIQUE: u32 = 2067;
+    let code: u32 = code.parse().unwrap_or_default();
+    match code & 0xff {
+        _ if code == UNIQUE && message.ends_with("users.email_key") => Class::Conflict(UniqueKey::Email),
+        _ if code == UNIQUE && message.ends_with("users.username_key") => {
+            Class::Conflict(UniqueKey::Username)
+        }
+        BUSY | LOCKED | READONLY | IOERR | FULL | CANTOPEN => Class::Unavailable,
+        _ => Class::Broken,
+    }
+}
+
+/// The same error, fit to be logged. A driver's database error carries the row in its detail and values in
+/// its message; all else is about sockets, files and types.
+pub fn redacted(error: DbErr) -> Box<dyn std::error::Error + Send + Sync> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source))
+    | DbErr::Query(RuntimeErr::SqlxError(source))
+    | DbErr::Conn(RuntimeErr::SqlxError(source))) = &error
+    else {
+        return error.into();
+    };
+    match refusal(source) {
+        Some(refusal) => refusal.into(),
+        None => error.into(),
+    }
+}
+
+/// What the database said, if it was the database that spoke.
+pub fn refusal(error: &SqlxError) -> Option<Refusal> {
+    let SqlxError::Database(error) = error else {
+        return None;
+    };
+    let code = error.code().unwrap_or_default().into_owned();
+    // Class 42 is about the statement's text: its quotes hold names.
+    let message = if code.starts_with("42") {
+        error.message().to_owned()
+    } else {
+        elide_quotes(error.message())
+    };
+    Some(Refusal {
+        code,
+        message,
+        table: error.table().map(str::to_owned),
+        constraint: error.constraint().map(str::to_owned),
+    })
+}
+
+fn elide_quotes(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    let mut open = None;
+    for c in message.chars() {
+        match open {
+            Some(quote) if c == quote => {
+                open = None;
+                shown.push(c);
+            }
+            Some(_) => {}
+            None => {
+                shown.push(c);
+                if matches!(c, '"' | '\'' | '`') {
+                    open = Some(c);
+                    shown.push('…');
+                }
+            }
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates() {
+        use Class::{Again, Broken, Conflict, Lost, Unavailable};
+        for (code, constraint, class) in [
+            ("23505", Some("users_email_unique"), Conflict(UniqueKey::Email)),
+            (
+                "23505",
+                Some("users_username_unique"),
+                Conflict(UniqueKey::Username),
+            ),
+            ("23505", Some("tasks_pkey"), Broken),
+            ("23503", Some("sessions_user_id_fkey"), Broken),
+            ("40001", None, Again),
+            ("40P01", None, Again),
+            ("57P01", None, Lost),
+            ("08006", None, Lost),
+            ("53300", None, Unavailable),
+            ("53100", None, Unavailable),
+            ("57014", None, Unavailable),
+            ("25006", None, Unavailable),
+            ("42P01", None, Broken),
+            ("42P05", None, Broken),
+            ("26000", None, Broken),
+            ("", None, Broken),
+        ] {
+            assert_eq!(postgres(code, constraint), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn result_codes() {
+        use Class::{Broken, Conflict, Unavailable};
+        for (code, message, class) in [
+            (
+                "2067",
+                "UNIQUE constraint failed: users.email_key",
+                Conflict(UniqueKey::Email),
+            ),
+            (
+                "2067",
+                "UNIQUE constraint failed: users.username_key",
+                Conflict(UniqueKey::Username),
+            ),
+            (
+                "2067",
+                "UNIQUE constraint failed: tasks.user_id, tasks.creation_key",
+                Broken,
+            ),
+            ("5", "database is locked", Unavailable),
+            ("517", "database is locked", Unavailable),
+            ("13", "database or disk is full", Unavailable),
+            ("1032", "attempt to write a readonly database", Unavailable),
+            ("787", "FOREIGN KEY constraint failed", Broken),
+            ("1", "no such table: tasks", Broken),
+        ] {
+            assert_eq!(sqlite(code, message), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn the_pool_and_the_socket() {
+        let query = |error: SqlxError| classify(&DbErr::Query(RuntimeErr::SqlxError(error.into())));
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(query(SqlxError::Io(reset)), Class::Lost);
+        assert_eq!(query(SqlxError::PoolTimedOut), Class::Unavailable);
+        assert_eq!(
+            classify(&DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+            Class::Unavailable
+        );
+        assert_eq!(
+            classify(&DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            Class::Again
+        );
+        assert_eq!(query(SqlxError::ColumnNotFound("title".into())), Class::Broken);
+
+        let conn = |error: SqlxError| Failure::from(DbErr::Conn(RuntimeErr::SqlxError(error.into())));
+        let held = conn(SqlxError::Protocol(
+            "unexpected response from SSLRequest: 0x00".into(),
+        ));
+        assert_eq!((held.class(), held.is_unsent()), (Class::Lost, true));
+        let untrusted = conn(SqlxError::Tls("unknown issuer".into()));
+        assert_eq!(untrusted.class(), Class::Unavailable);
+        assert!(is_waking("Couldn't connect to compute node"));
+        assert!(!is_waking("password authentication failed for user 'x'"));
+        assert!(!is_waking(
+            "The endpoint has been disabled. Enable it using Neon API and retry."
+        ));
+    }
+
+    #[test]
+    fn values_are_elided() {
+        assert_eq!(
+            elide_quotes(r#"invalid input syntax for type bigint: "s3cret" at 'x' "open"#),
+            r#"invalid input syntax for type bigint: "…" at '…' "…"#
+        );
+        let corrupt = StoreError::from(Failure::Corrupt {
+            table: "tasks",
+            column: "title",
+        });
+        let StoreError::Broken(source) = corrupt else {
+            panic!("{corrupt:?}")
+        };
+        assert_eq!(
+            source.to_string(),
+            "table tasks, column title: holds what cannot be"
+        );
+    }
+}

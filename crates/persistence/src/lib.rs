@@ -1,0 +1,102 @@
+//! Adapter: the store ports on sea-orm, for PostgreSQL and SQLite.
+//!
+//! **What this crate is.** One [`Database`] gives the stores. Each method of a store is one unit of work, run
+//! where no caller can interrupt it (`db.rs`), beginning at an owner (`scope.rs`).
+//!
+//! **What it must never do.** Hand a URL to a library, put a value or a secret into an error or a log line,
+//! reach a connection past `db.rs`.
+//!
+//! **Where to start.** `tasks.rs` for how a store is written, `db.rs` for how its work runs.
+//!
+//! **How to extend it.** A new column: a step in `migrations/`, the entity, then every place where a struct is
+//! taken apart, which the compiler lists. `tests/conformance.rs` holds both databases against the model.
+
+mod accounts;
+mod connect;
+mod db;
+mod ended;
+mod entities;
+mod error;
+mod health;
+mod migrate;
+mod pools;
+mod scope;
+mod sessions;
+mod sql;
+mod tasks;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use errand_application::ports::{AccountStore, Clock, DatabaseHealth, SessionStore, TaskStore};
+
+pub use connect::{ConnectError, Settings};
+pub use migrate::{MigrateError, MigrationStatus};
+pub use url::{DatabaseUrl, UrlError};
+
+use db::Db;
+
+/// An open database.
+#[derive(Clone)]
+pub struct Database {
+    db: Db,
+    settings: Settings,
+}
+
+impl Database {
+    /// Opens it. A SQLite file is made if there is none; PostgreSQL is not contacted before the first request.
+    pub async fn connect(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, ConnectError> {
+        Ok(Self {
+            db: connect::open(settings, clock).await?,
+            settings: settings.clone(),
+        })
+    }
+
+    /// Brings the schema up to date; says which steps it took. Safe to call from many processes at once.
+    pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
+        let pools = connect::open_for_migrations(&self.settings, self.db.pulse()).await?;
+        let outcome = migrate::up(pools.write()).await;
+        pools.close().await;
+        outcome
+    }
+
+    /// Which steps of the schema the database has; changes nothing.
+    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let pools = connect::open_for_migrations(&self.settings, self.db.pulse()).await?;
+        let outcome = migrate::status(pools.write()).await;
+        pools.close().await;
+        Ok(outcome?)
+    }
+
+    /// The store of accounts.
+    pub fn accounts(&self) -> Arc<dyn AccountStore> {
+        Arc::new(accounts::Accounts(self.db.clone()))
+    }
+
+    /// The store of sessions.
+    pub fn sessions(&self) -> Arc<dyn SessionStore> {
+        Arc::new(sessions::Sessions(self.db.clone()))
+    }
+
+    /// The store of tasks.
+    pub fn tasks(&self) -> Arc<dyn TaskStore> {
+        Arc::new(tasks::Tasks(self.db.clone()))
+    }
+
+    /// What is known of its health.
+    pub fn health(&self) -> Arc<dyn DatabaseHealth> {
+        Arc::new(health::Health(self.db.clone()))
+    }
+
+    /// Lets running work finish and closes all connections; gives up after `within`.
+    pub async fn close(&self, within: Duration) {
+        self.db.close(within).await;
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Database").field(&self.settings.url).finish()
+    }
+}

@@ -1,0 +1,123 @@
+//! Bringing the schema up to date.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use errand_migrations::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::{MigrationTrait, SchemaManager};
+
+use crate::error::redacted;
+
+/// Any number that nothing else in the database locks on.
+const LOCK: i64 = 0x6572_7261_6e64;
+/// How long a migration waits for another one, or for a table that is in use.
+pub const WAIT: Duration = Duration::from_mins(1);
+const TABLE: &str = "seaql_migrations";
+
+/// A step of the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether the database has it.
+    pub applied: bool,
+    /// Whether this program has it; if not, the database is newer than the program.
+    pub known: bool,
+}
+
+/// Why the schema was not brought up to date.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrateError {
+    /// A later version of errand was here. Steps only add, so this version can still run.
+    #[error("the database is newer than this program: it has {}", .0.join(", "))]
+    Newer(Vec<String>),
+    /// The way to the database cannot be opened.
+    #[error(transparent)]
+    Connect(#[from] crate::connect::ConnectError),
+    /// The database did not do it; nothing has changed.
+    #[error("the database refused")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<DbErr> for MigrateError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(redacted(error))
+    }
+}
+
+/// Takes all pending steps, or none; says which. Any number of processes may call it at once.
+pub async fn up(conn: &DatabaseConnection) -> Result<Vec<String>, MigrateError> {
+    let tx = conn
+        .begin_with_options(TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        })
+        .await?;
+    if tx.get_database_backend() == DbBackend::Postgres {
+        serialise(&tx).await?;
+    }
+    let status = status(&tx).await?;
+    let unknown: Vec<String> = names(&status, |step| !step.known);
+    if !unknown.is_empty() {
+        return Err(MigrateError::Newer(unknown));
+    }
+    let pending = names(&status, |step| !step.applied);
+    if !pending.is_empty() {
+        Migrator::up(&tx, None).await?;
+    }
+    tx.commit().await?;
+    Ok(pending)
+}
+
+/// Both end with the transaction, so that they hold behind a pooler too.
+async fn serialise(tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    let wait = WAIT.as_millis();
+    for sql in [
+        format!("SET LOCAL lock_timeout = {wait}"),
+        "SET LOCAL statement_timeout = 0".to_owned(),
+        format!("SELECT pg_advisory_xact_lock({LOCK})"),
+    ] {
+        tx.execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}
+
+/// All steps that the program or the database has; only reads.
+pub async fn status<C>(conn: &C) -> Result<Vec<MigrationStatus>, DbErr>
+where
+    C: ConnectionTrait + sea_orm::TransactionTrait,
+    for<'c> &'c C: sea_orm_migration::IntoSchemaManagerConnection<'c>,
+{
+    let applied: BTreeSet<String> = if SchemaManager::new(conn).has_table(TABLE).await? {
+        let versions = Statement::from_string(
+            conn.get_database_backend(),
+            format!("SELECT version FROM {TABLE} ORDER BY version"),
+        );
+        let rows = conn.query_all_raw(versions).await?;
+        rows.iter()
+            .map(|row| row.try_get("", "version"))
+            .collect::<Result<_, _>>()?
+    } else {
+        BTreeSet::new()
+    };
+    let steps: Vec<Box<dyn MigrationTrait>> = Migrator::migrations();
+    let known: BTreeSet<String> = steps.iter().map(|step| step.name().to_owned()).collect();
+    Ok(known
+        .union(&applied)
+        .map(|name| MigrationStatus {
+            name: name.clone(),
+            applied: applied.contains(name),
+            known: known.contains(name),
+        })
+        .collect())
+}
+
+fn names(status: &[MigrationStatus], which: impl Fn(&MigrationStatus) -> bool) -> Vec<String> {
+    let steps = status.iter().filter(|step| which(step));
+    steps.map(|step| step.name.clone()).collect()
+}

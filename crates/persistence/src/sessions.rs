@@ -1,0 +1,221 @@
+//! Sessions.
+
+use async_trait::async_trait;
+use errand_application::ports::{
+    Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, StoreError,
+};
+use errand_domain::session::{Digest, MAX_PER_USER, Presented, Session, expiry};
+use errand_domain::{SessionId, Timestamp, UserId};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+
+use crate::accounts::lock;
+use crate::db::{Conn, Db, Tx};
+use crate::ended;
+use crate::entities::sessions::{self, Column, Entity};
+use crate::entities::users;
+use crate::error::Failure;
+use crate::scope::Owned;
+
+/// The port.
+pub struct Sessions(pub Db);
+
+struct Presentation {
+    owner: UserId,
+    id: SessionId,
+    family: Digest,
+    token: Digest,
+    next: NextRefresh,
+    at: Timestamp,
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn start(&self, owner: UserId, session: &NewSession) -> Result<bool, StoreError> {
+        self.0
+            .write((owner, session.clone()), |tx, (owner, session)| {
+                Box::pin(start(tx, *owner, session))
+            })
+            .await
+    }
+
+    async fn rotate(
+        &self,
+        owner: UserId,
+        id: SessionId,
+        family: &Digest,
+        token: &Digest,
+        next: &NextRefresh,
+        at: Timestamp,
+    ) -> Result<Rotation, StoreError> {
+        let input = Presentation {
+            owner,
+            id,
+            family: *family,
+            token: *token,
+            next: next.clone(),
+            at,
+        };
+        self.0.write(input, |tx, input| Box::pin(rotate(tx, input))).await
+    }
+
+    async fn list(&self, owner: UserId, at: Timestamp) -> Result<Vec<Session>, StoreError> {
+        self.0
+            .read((owner, at), |conn, (owner, at)| Box::pin(list(conn, *owner, *at)))
+            .await
+    }
+
+    async fn end(&self, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, StoreError> {
+        self.0
+            .write((owner, id, at), |tx, (owner, id, at)| {
+                Box::pin(end(tx, *owner, *id, *at))
+            })
+            .await
+    }
+
+    async fn end_all(&self, owner: UserId) -> Result<u64, StoreError> {
+        self.0
+            .write(owner, |tx, owner| Box::pin(end_all(tx, *owner)))
+            .await
+    }
+
+    async fn ended(&self, after: Option<EndedCursor>) -> Result<Ended, StoreError> {
+        self.0
+            .read((after, self.0.longest_unit()), |conn, (after, overlap)| {
+                Box::pin(ended::since(conn, *after, *overlap))
+            })
+            .await
+    }
+}
+
+/// The sessions that live at a time, oldest first.
+pub fn living(owner: UserId, at: Timestamp) -> Select<Entity> {
+    Entity::of(owner)
+        .filter(Column::ExpiresAt.gt(at.as_chrono()))
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+}
+
+async fn start(tx: &Tx, owner: UserId, session: &NewSession) -> Result<bool, Failure> {
+    if lock(tx, owner).await?.is_none() {
+        return Ok(false);
+    }
+    Entity::insert(sessions::begun(owner, session))
+        .exec_without_returning(tx)
+        .await?;
+    Entity::delete_of(owner)
+        .filter(Column::ExpiresAt.lte(session.created_at.as_chrono()))
+        .exec(tx)
+        .await?;
+    let alive: Vec<uuid::Uuid> = living(owner, session.created_at)
+        .select_only()
+        .column(Column::Id)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    for id in alive.iter().take(alive.len().saturating_sub(MAX_PER_USER)) {
+        Entity::delete_of(owner)
+            .filter(Column::Id.eq(*id))
+            .exec(tx)
+            .await?;
+        ended::record(tx, *id).await?;
+    }
+    Ok(true)
+}
+
+async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
+    let &Presentation { owner, id, at, .. } = input;
+    // The second caller with the same token waits here, and then sees what the first one left.
+    let found = living(owner, at)
+        .filter(Column::Id.eq(id.0))
+        .lock_exclusive()
+        .one(tx)
+        .await?;
+    let Some(row) = found else {
+        return Ok(Rotation::Unknown);
+    };
+    let state = row.refresh_state()?;
+    match state.judge(&input.family, &input.token, at) {
+        Presented::Foreign => Ok(Rotation::Unknown),
+        Presented::Reused => {
+            remove(tx, owner, id).await?;
+            Ok(Rotation::Reused)
+        }
+        Presented::Replayed => Ok(Rotation::Replayed {
+            session: row.session(),
+            user: user(tx, owner).await?,
+            salt: state.salt,
+        }),
+        Presented::Current => {
+            let state = state.rotated(input.next.token, input.next.salt, at);
+            let session = Session {
+                last_used_at: at,
+                expires_at: expiry(Timestamp::new(row.created_at), at),
+                ..row.session()
+            };
+            Entity::update_of(owner)
+                .filter(Column::Id.eq(id.0))
+                .col_expr(Column::Generation, Expr::value(state.generation))
+                .col_expr(Column::Token, Expr::value(state.current.0.to_vec()))
+                .col_expr(
+                    Column::PreviousToken,
+                    Expr::value(state.previous.map(|digest| digest.0.to_vec())),
+                )
+                .col_expr(Column::Salt, Expr::value(state.salt.to_vec()))
+                .col_expr(Column::RotatedAt, Expr::value(state.rotated_at.as_chrono()))
+                .col_expr(Column::LastUsedAt, Expr::value(session.last_used_at.as_chrono()))
+                .col_expr(Column::ExpiresAt, Expr::value(session.expires_at.as_chrono()))
+                .exec(tx)
+                .await?;
+            Ok(Rotation::Rotated {
+                session,
+                user: user(tx, owner).await?,
+            })
+        }
+    }
+}
+
+async fn user(tx: &Tx, owner: UserId) -> Result<errand_domain::account::User, Failure> {
+    let row = users::Entity::of(owner).one(tx).await?;
+    // The session's row is held, and it cannot be without its user.
+    row.ok_or(Failure::Corrupt {
+        table: "sessions",
+        column: "user_id",
+    })?
+    .user()
+}
+
+async fn list(conn: &Conn, owner: UserId, at: Timestamp) -> Result<Vec<Session>, Failure> {
+    let rows = living(owner, at).all(conn).await?;
+    Ok(rows.iter().map(sessions::Model::session).collect())
+}
+
+async fn end(tx: &Tx, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, Failure> {
+    let done = Entity::delete_of(owner)
+        .filter(Column::Id.eq(id.0))
+        .filter(Column::ExpiresAt.gt(at.as_chrono()))
+        .exec(tx)
+        .await?;
+    if done.rows_affected == 0 {
+        return Ok(false);
+    }
+    ended::record(tx, id.0).await?;
+    Ok(true)
+}
+
+async fn remove(tx: &Tx, owner: UserId, id: SessionId) -> Result<(), Failure> {
+    Entity::delete_of(owner)
+        .filter(Column::Id.eq(id.0))
+        .exec(tx)
+        .await?;
+    ended::record(tx, id.0).await
+}
+
+async fn end_all(tx: &Tx, owner: UserId) -> Result<u64, Failure> {
+    if lock(tx, owner).await?.is_none() {
+        return Ok(0);
+    }
+    ended::record_all(tx, owner).await?;
+    let done = Entity::delete_of(owner).exec(tx).await?;
+    Ok(done.rows_affected)
+}

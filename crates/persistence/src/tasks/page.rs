@@ -1,0 +1,133 @@
+//! One page of a list.
+
+use errand_application::ports::{StoreError, WalkSeed};
+use errand_domain::query::{PageStart, SortKey, TaskPage, TaskQuery};
+use errand_domain::task::Task;
+use errand_domain::{TaskId, Timestamp, UserId};
+use sea_orm::sea_query::{Expr, Func};
+use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QuerySelect, Select};
+
+use super::filter::{condition, ordered};
+use super::{living, walk};
+use crate::db::{Conn, Db};
+use crate::entities::tasks::{Column, Entity, Row};
+use crate::error::Failure;
+use crate::scope::Owned;
+
+pub async fn page(
+    db: &Db,
+    owner: UserId,
+    query: &TaskQuery,
+    seed: WalkSeed,
+) -> Result<Option<TaskPage>, StoreError> {
+    let input = (owner, query.clone(), seed);
+    let begun = if let PageStart::Walk { .. } = query.start {
+        None
+    } else {
+        let (page, more) = db
+            .read(input.clone(), |conn, (owner, query, _)| {
+                Box::pin(direct(conn, *owner, query))
+            })
+            .await?;
+        if !more {
+            return Ok(Some(page));
+        }
+        if query.sort.key == SortKey::CreatedAt {
+            let next = page.tasks.last().map(|task| PageStart::After {
+                created_at: task.created_at,
+                id: task.id,
+            });
+            return Ok(Some(TaskPage { next, ..page }));
+        }
+        // The order may change under the reader's feet: remember it. The page is then the walk's first, read
+        // again, so that what the reader sees and what it has still to see make one whole.
+        db.write(input.clone(), |tx, (owner, query, seed)| {
+            Box::pin(walk::begin(tx, *owner, query, *seed))
+        })
+        .await?;
+        Some(seed.id)
+    };
+    db.read((input, begun), |conn, ((owner, query, _), begun)| {
+        Box::pin(along(conn, *owner, query, *begun))
+    })
+    .await
+}
+
+/// The page as the table stands, and whether there is more.
+async fn direct(conn: &Conn, owner: UserId, query: &TaskQuery) -> Result<(TaskPage, bool), Failure> {
+    let mut select = matching(conn, owner, query);
+    match query.start {
+        PageStart::Offset(0) | PageStart::Walk { .. } => {}
+        PageStart::Offset(offset) => select = select.offset(u64::from(offset)),
+        PageStart::After { created_at, id } => {
+            select = select.filter(behind(created_at, id, query.sort.descending));
+        }
+    }
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let rows: Vec<Row> = ordered(select, query.sort)
+        .limit(u64::from(query.limit) + 1)
+        .into_model()
+        .all(conn)
+        .await?;
+    let more = rows.len() > limit;
+    let tasks: Result<Vec<Task>, _> = rows.into_iter().take(limit).map(Row::task).collect();
+    let page = TaskPage {
+        tasks: tasks?,
+        next: None,
+        total: total(conn, owner, query).await?,
+    };
+    Ok((page, more))
+}
+
+/// A page of a walk that was just begun, or of the one that the query names.
+async fn along(
+    conn: &Conn,
+    owner: UserId,
+    query: &TaskQuery,
+    begun: Option<uuid::Uuid>,
+) -> Result<Option<TaskPage>, Failure> {
+    let (PageStart::Offset(offset) | PageStart::Walk { offset, .. }) = query.start else {
+        return Ok(None);
+    };
+    let ((_, PageStart::Walk { id, .. }) | (Some(id), _)) = (begun, query.start) else {
+        return Ok(None);
+    };
+    let Some((tasks, next)) = walk::read(conn, owner, query, id, offset).await? else {
+        return Ok(None);
+    };
+    Ok(Some(TaskPage {
+        tasks,
+        next: next.map(|offset| PageStart::Walk { id, offset }),
+        total: total(conn, owner, query).await?,
+    }))
+}
+
+/// All that the filter lets through.
+pub fn matching(conn: &impl ConnectionTrait, owner: UserId, query: &TaskQuery) -> Select<Entity> {
+    living(owner).filter(condition(&query.filter, conn.get_database_backend()))
+}
+
+fn behind(created_at: Timestamp, id: TaskId, descending: bool) -> Expr {
+    let place = Expr::tuple([Expr::col(Column::CreatedAt), Expr::col(Column::Id)]);
+    let last = Expr::tuple([Expr::value(created_at.as_chrono()), Expr::value(id.0)]);
+    if descending {
+        place.lt(last)
+    } else {
+        place.gt(last)
+    }
+}
+
+async fn total(conn: &Conn, owner: UserId, query: &TaskQuery) -> Result<Option<u64>, Failure> {
+    if !query.count {
+        return Ok(None);
+    }
+    let count: Option<i64> = Entity::of(owner)
+        .select_only()
+        .expr(Func::count(Expr::val(1)))
+        .filter(Column::DeletedAt.is_null())
+        .filter(condition(&query.filter, conn.get_database_backend()))
+        .into_tuple()
+        .one(conn)
+        .await?;
+    Ok(Some(count.map_or(0, i64::cast_unsigned)))
+}

@@ -1,0 +1,20 @@
+//! The adapter on real databases: SQLite files and a throwaway PostgreSQL, which all tests of this one program
+//! share.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: a failed expectation is the point"
+)]
+
+mod conformance;
+mod environment;
+mod files;
+mod migrations;
+mod outages;
+mod races;
+mod round_trips;
+mod shield;
+mod support;
+mod tables;

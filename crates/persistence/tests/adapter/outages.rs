@@ -1,0 +1,116 @@
+//! A server that is away, silent or gone and back.
+
+use std::time::{Duration, Instant};
+
+use errand_application::ports::StoreError;
+use errand_conformance::Harness;
+use errand_domain::UserId;
+use errand_persistence::{DatabaseUrl, Settings};
+use errand_testbed::{Postgres, Proxy};
+
+use crate::support::{PostgreSql, at, open, register, stores, task};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_is_unavailable_in_time() {
+    let url = DatabaseUrl::parse("postgres://u:s3cret@localhost:1/nowhere").unwrap();
+    let mut settings = Settings::new(url);
+    settings.deadline = Duration::from_millis(500);
+    let database = open(&settings).await;
+    let health = database.health();
+    assert_eq!(health.seen().failure, None);
+    let started = Instant::now();
+    let error = stores(&database).accounts.find(UserId(1)).await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(!format!("{error:?} {error}").contains("s3cret"));
+    assert_eq!(health.seen().failure, Some(at(0)));
+    assert_eq!(health.seen().success, None);
+    health.ping().await.unwrap_err();
+}
+
+/// A compute that went to sleep closes its sockets. Reads and transactions go on over new ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_connections_are_replaced_unseen() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    let stores = postgres.stores();
+    let owner = register(&stores, "ann").await;
+    for round in 0..5 {
+        // Several connections, so that more than one is dead.
+        let finds: Vec<_> = (0..6).map(|_| stores.accounts.find(owner)).collect();
+        for found in join_all(finds).await {
+            assert!(found.unwrap().is_some());
+        }
+        proxy.cut_all();
+        if round % 2 == 0 {
+            register(&stores, &format!("bob{round}")).await;
+        }
+        assert!(stores.accounts.find(owner).await.unwrap().is_some());
+        // After the first failure the idle connections are asked first, so a single statement is safe too.
+        let key = format!("key-{round}");
+        let made = stores.tasks.create(owner, &key, &task("t"), at(1)).await;
+        assert!(made.unwrap().is_some());
+    }
+    assert!(postgres.database.health().seen().failure.is_some());
+    postgres.database.health().ping().await.unwrap();
+    assert!(postgres.database.health().seen().success.is_some());
+}
+
+/// A peer that falls silent holds its connections for a quarter of an hour; errand lets go of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_server_does_not_take_the_pool_with_it() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let mut postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    let owner = register(&postgres.stores(), "ann").await;
+    postgres.settings.max_connections = 2;
+    postgres.settings.deadline = Duration::from_secs(1);
+    postgres.database = open(&postgres.settings).await;
+    let stores = postgres.stores();
+    assert!(stores.accounts.find(owner).await.unwrap().is_some());
+    proxy.set_delay(Duration::from_hours(1));
+    let started = Instant::now();
+    let finds: Vec<_> = (0..6).map(|_| stores.accounts.find(owner)).collect();
+    for found in join_all(finds).await {
+        let error = found.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+    // The network is back; the old connections stay silent.
+    proxy.set_delay(Duration::ZERO);
+    loop {
+        if stores.accounts.find(owner).await.is_ok() {
+            break;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "the pool never recovered"
+        );
+    }
+    for _ in 0..10 {
+        assert!(stores.accounts.find(owner).await.unwrap().is_some());
+    }
+}
+
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
+    std::future::poll_fn(move |cx| {
+        for (future, output) in pending.iter_mut().zip(&mut done) {
+            if output.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(cx)
+            {
+                *output = Some(ready);
+            }
+        }
+        if done.iter().all(Option::is_some) {
+            std::task::Poll::Ready(done.drain(..).flatten().collect())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await
+}

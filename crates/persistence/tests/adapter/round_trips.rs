@@ -1,0 +1,73 @@
+//! What every request does costs one way to the server and back.
+
+use std::time::{Duration, Instant};
+
+use errand_conformance::Harness;
+use errand_domain::query::TaskQuery;
+use errand_domain::query::{PageStart, Sort, TaskFilter};
+use errand_domain::task::{Completion, TaskChange};
+use errand_testbed::{Postgres, Proxy};
+use uuid::Uuid;
+
+use crate::support::{PostgreSql, at, register, task};
+
+/// One way.
+const DELAY: Duration = Duration::from_millis(60);
+
+/// The fewest round trips of a few calls: the machine may be slow, but never too fast.
+async fn round_trips(mut call: impl AsyncFnMut(usize)) -> u32 {
+    let mut fewest = Duration::MAX;
+    for n in 0..5 {
+        let started = Instant::now();
+        call(n).await;
+        fewest = fewest.min(started.elapsed());
+        // The connection is tested after its use, and busy until then.
+        tokio::time::sleep(DELAY * 3).await;
+    }
+    let trips = fewest.as_secs_f64() / (2.0 * DELAY.as_secs_f64());
+    println!("{trips:.2} round trips");
+    // Rounded down: less than a whole one more is the machine's own time.
+    (0..100).find(|n| f64::from(*n + 1) > trips).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_operations_take_one() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    let stores = postgres.stores();
+    let owner = register(&stores, "ann").await;
+    let made = stores.tasks.create(owner, "key", &task("t"), at(1)).await;
+    let id = made.unwrap().unwrap().id;
+    let query = TaskQuery {
+        filter: TaskFilter::default(),
+        sort: Sort::default(),
+        start: PageStart::Offset(0),
+        limit: 100,
+        count: false,
+    };
+    let seed = errand_application::ports::WalkSeed {
+        id: Uuid::nil(),
+        at: at(1),
+    };
+    let toggle = TaskChange::completing(Completion::Toggle);
+    let name = errand_domain::account::LoginName::parse("ann").unwrap();
+    proxy.set_delay(DELAY);
+
+    let create = round_trips(async |n| {
+        let key = format!("key-{n}");
+        drop(stores.tasks.create(owner, &key, &task("t"), at(2)).await.unwrap());
+    });
+    assert_eq!(create.await, 1, "create");
+    let find = round_trips(async |_| drop(stores.tasks.find(owner, id).await.unwrap()));
+    assert_eq!(find.await, 1, "find");
+    let page = round_trips(async |_| drop(stores.tasks.page(owner, &query, seed).await.unwrap()));
+    assert_eq!(page.await, 1, "page");
+    let change = round_trips(async |_| drop(stores.tasks.change(owner, id, &toggle, at(3)).await.unwrap()));
+    assert_eq!(change.await, 1, "change");
+    let delete = round_trips(async |_| assert!(stores.tasks.delete(owner, id, at(4)).await.is_ok()));
+    assert_eq!(delete.await, 1, "delete");
+    let credentials = round_trips(async |_| drop(stores.accounts.credentials(&name).await.unwrap()));
+    assert_eq!(credentials.await, 1, "credentials");
+    let ended = round_trips(async |_| drop(stores.sessions.ended(None).await.unwrap()));
+    assert_eq!(ended.await, 1, "ended");
+}

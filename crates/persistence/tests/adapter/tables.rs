@@ -1,0 +1,145 @@
+//! What the tables themselves hold, whoever writes.
+
+use errand_application::ports::StoreError;
+use errand_conformance::Harness;
+use errand_domain::TaskId;
+use errand_domain::task::{Completion, TaskChange};
+use sqlx::AssertSqlSafe;
+
+use crate::support::{PostgreSql, Sqlite, at, register, session, task};
+
+/// The change counter, the last id, and each task's place among the changes.
+const COUNTED: &str = "SELECT change_counter, last_task_id FROM task_counters";
+const PLACES: &str = "SELECT change_seq FROM tasks ORDER BY id";
+
+macro_rules! counted {
+    ($name:ident, $harness:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let harness = $harness::fresh().await;
+            let stores = harness.stores();
+            let mut outside = harness.outside().await;
+            let owner = register(&stores, "ann").await;
+            let create = async |key: &str| {
+                let made = stores.tasks.create(owner, key, &task("t"), at(1)).await;
+                made.unwrap().unwrap().id
+            };
+            let first = create("1").await;
+            create("2").await;
+            // None of these is a change.
+            create("1").await;
+            stores
+                .tasks
+                .change(
+                    owner,
+                    first,
+                    &TaskChange::completing(Completion::Set(false)),
+                    at(2),
+                )
+                .await
+                .unwrap()
+                .unwrap();
+            assert!(!stores.tasks.delete(owner, TaskId(9), at(2)).await.unwrap());
+            macro_rules! holds {
+                ($counters:expr, $places:expr) => {
+                    let counters: (i64, i64) = sqlx::query_as(COUNTED)
+                        .fetch_one(&mut outside)
+                        .await
+                        .unwrap();
+                    let places: Vec<i64> = sqlx::query_scalar(PLACES)
+                        .fetch_all(&mut outside)
+                        .await
+                        .unwrap();
+                    assert_eq!((counters, places), ($counters, $places));
+                };
+            }
+            holds!((2, 2), vec![1, 2]);
+            stores
+                .tasks
+                .change(
+                    owner,
+                    first,
+                    &TaskChange::completing(Completion::Toggle),
+                    at(3),
+                )
+                .await
+                .unwrap()
+                .unwrap();
+            holds!((3, 2), vec![3, 2]);
+            assert!(stores.tasks.delete(owner, TaskId(2), at(4)).await.unwrap());
+            holds!((4, 2), vec![3, 4]);
+            // A person at a prompt, and a purge.
+            for (sql, counters, places) in [
+                (
+                    "UPDATE tasks SET title = 'x' WHERE id = 1",
+                    (4, 2),
+                    vec![3, 4],
+                ),
+                (
+                    "UPDATE tasks SET version = version + 1 WHERE id = 1",
+                    (5, 2),
+                    vec![5, 4],
+                ),
+                ("DELETE FROM tasks WHERE id = 2", (6, 2), vec![5]),
+            ] {
+                sqlx::query(AssertSqlSafe(sql))
+                    .execute(&mut outside)
+                    .await
+                    .unwrap();
+                holds!(counters, places);
+            }
+            assert_eq!(create("3").await, TaskId(3), "an id is not given again");
+
+            // Something that no writer of errand stores is an error, not a panic and not a guess.
+            sqlx::query("UPDATE tasks SET tags = 's3cret' WHERE id = 1")
+                .execute(&mut outside)
+                .await
+                .unwrap();
+            let error = stores.tasks.find(owner, first).await.unwrap_err();
+            let StoreError::Broken(source) = &error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(
+                source.to_string(),
+                "table tasks, column tags: holds what cannot be"
+            );
+            assert!(!format!("{error:?}").contains("s3cret"));
+        }
+    };
+}
+
+counted!(sqlite_counts_every_change, Sqlite);
+counted!(postgres_counts_every_change, PostgreSql);
+
+/// The record is written by whoever ends a session, and swept by the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_records_of_ended_sessions_go_with_traffic() {
+    let postgres = PostgreSql::fresh().await;
+    let stores = postgres.stores();
+    let mut outside = postgres.outside().await;
+    let owner = register(&stores, "ann").await;
+    sqlx::query(
+        "INSERT INTO ended_sessions SELECT gen_random_uuid(), \
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 60000000::bigint * n FROM unnest(ARRAY[10, 64, 66, 119, 121, 999]) n",
+    )
+    .execute(&mut outside)
+    .await
+    .unwrap();
+    let ended = stores.sessions.ended(None).await.unwrap();
+    assert_eq!(ended.sessions.len(), 2, "of the last hour and a little");
+    let old = stores
+        .sessions
+        .ended(Some(errand_application::ports::EndedCursor(1)))
+        .await
+        .unwrap();
+    assert_eq!(old.sessions.len(), 2, "older ones are of no use to anybody");
+    assert!(stores.sessions.start(owner, &session()).await.unwrap());
+    assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 2);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM ended_sessions")
+        .fetch_one(&mut outside)
+        .await
+        .unwrap();
+    assert_eq!(left, 4 + 2);
+    let next = stores.sessions.ended(Some(ended.cursor)).await.unwrap();
+    assert!(next.sessions.len() >= 2 && next.cursor.0 > ended.cursor.0);
+}
