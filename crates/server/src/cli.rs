@@ -1,0 +1,114 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Purpose};
+use crate::{migrate, serve, telemetry};
+
+/// A task service for many users, on SQLite or PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "errand", version)]
+struct Cli {
+    /// A TOML file with settings; variables of the environment come before it.
+    #[arg(long, value_name = "FILE", env = "ERRAND_CONFIG", global = true)]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve HTTP until SIGTERM or SIGINT; what happens without a command.
+    Serve,
+    /// The tables of the database.
+    #[command(subcommand)]
+    Migrate(Migrate),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Migrate {
+    /// Apply the migrations that are missing and list them.
+    Up,
+    /// List all migrations, and which are applied.
+    Status,
+}
+
+/// Why a command failed, for a human: a line for each thing to do something about.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl Failure {
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.lines()
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(one_line(&error))
+    }
+}
+
+/// An error with what lies behind it.
+pub fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        // Some repeat what they wrap.
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Prints the help or the version that was asked for, or says in one line what is wrong.
+fn explain(error: &clap::Error) -> Result<(), Failure> {
+    if !error.use_stderr() {
+        return Ok(error.print()?);
+    }
+    let text = match error.kind() {
+        // Its text is the help, whole.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing".to_owned(),
+        _ => error.to_string(),
+    };
+    let first = text.lines().next().unwrap_or_default();
+    let first = first.trim_start_matches("error: ");
+    Err(Failure(format!("{first} (see errand --help)")))
+}
+
+/// Does what the command line says.
+pub fn run() -> Result<(), Failure> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    let file = cli.config.filter(|path| !path.as_os_str().is_empty());
+    let command = cli.command.unwrap_or(Command::Serve);
+    let purpose = match command {
+        Command::Serve => Purpose::Serve,
+        Command::Migrate(_) => Purpose::Database,
+    };
+    let config = Config::load(file.as_deref(), std::env::vars_os(), purpose)?;
+    telemetry::start(&config.log);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(config).await,
+            Command::Migrate(Migrate::Up) => migrate::up(&config.database).await,
+            Command::Migrate(Migrate::Status) => migrate::status(&config.database).await,
+        }
+    });
+    // What still runs by now was told to stop and waited for, or must not be waited for.
+    runtime.shutdown_background();
+    outcome
+}

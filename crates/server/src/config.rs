@@ -1,0 +1,227 @@
+//! The configuration: environment over file over defaults, all faults found at once.
+//!
+//! The only place that reads the environment. A message names the key as the user wrote it and what is allowed,
+//! never the value: it may be a secret, and the user has it in front of them anyway.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use errand_persistence::DatabaseUrl;
+use errand_security::{Cost, check_secret};
+use secrecy::SecretString;
+use tracing::level_filters::LevelFilter;
+
+mod keys;
+mod layers;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use keys::key;
+pub use layers::is_readable_by_others;
+use reader::Reader;
+
+/// Everything that can be configured.
+#[derive(Debug)]
+pub struct Config {
+    pub server: Server,
+    pub database: Database,
+    pub auth: Auth,
+    pub log: Log,
+    /// To be told once there is a log.
+    pub warnings: Vec<String>,
+}
+
+/// Where to listen and how.
+#[derive(Debug)]
+pub struct Server {
+    pub host: String,
+    pub port: u16,
+    pub cors_origins: Vec<String>,
+    pub shutdown_timeout: Duration,
+    /// Threads that serve requests; by default one for each processor.
+    pub workers: Option<usize>,
+}
+
+/// Which database and how.
+#[derive(Debug)]
+pub struct Database {
+    pub url: DatabaseUrl,
+    /// The directory of the default database, which is made if need be.
+    pub own_dir: Option<PathBuf>,
+    pub direct_url: Option<DatabaseUrl>,
+    pub ca_file: Option<PathBuf>,
+    pub max_connections: Option<u32>,
+    pub deadline: Option<Duration>,
+    pub migrate_on_start: bool,
+}
+
+/// Passwords and tokens.
+#[derive(Debug)]
+pub struct Auth {
+    /// Without one it is kept beside the SQLite database.
+    pub jwt_secret: Option<SecretString>,
+    pub jwt_verify_secrets: Vec<SecretString>,
+    pub bcrypt_cost: Cost,
+    pub access_token_ttl: Duration,
+    pub issuer: String,
+    pub audience: String,
+}
+
+/// What is logged and how.
+#[derive(Debug)]
+pub struct Log {
+    pub level: LevelFilter,
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    Json,
+    Text,
+}
+
+/// What a command is going to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Everything.
+    Serve,
+    /// The database alone: nobody needs the signing secret to migrate.
+    Database,
+}
+
+/// All that is wrong with a configuration, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Faults(pub Vec<String>);
+
+impl Config {
+    /// Reads this file, if any, and these variables.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        purpose: Purpose,
+    ) -> Result<Self, Faults> {
+        let mut reader = layers::merge(file, environment);
+        let config = Self {
+            server: Server::read(&mut reader),
+            database: Database::read(&mut reader),
+            auth: Auth::read(&mut reader),
+            log: Log::read(&mut reader),
+            warnings: std::mem::take(&mut reader.warnings),
+        };
+        let postgres = config.database.url.sqlite_path().is_none();
+        if purpose == Purpose::Serve && postgres && !reader.is_set(key::JWT_SECRET) {
+            reader.fault(
+                key::JWT_SECRET,
+                "must be set when the database is PostgreSQL, the same for every process that shares it; \
+                 make one with: openssl rand -base64 32",
+            );
+        }
+        reader.finish(config)
+    }
+}
+
+impl Server {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            host: reader
+                .one(key::HOST, values::host)
+                .unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port: reader.one(key::PORT, values::number(0..=65535)).unwrap_or(8000),
+            cors_origins: reader
+                .list(key::CORS_ORIGINS, values::origin)
+                .unwrap_or_else(|| vec!["http://localhost:3000".to_owned()]),
+            shutdown_timeout: reader
+                .one(
+                    key::SHUTDOWN_TIMEOUT,
+                    values::duration(Duration::from_secs(1), Duration::from_mins(5)),
+                )
+                .unwrap_or(Duration::from_secs(10)),
+            workers: reader.one(key::WORKERS, values::number(1..=1024)),
+        }
+    }
+}
+
+impl Database {
+    fn read(reader: &mut Reader) -> Self {
+        let data_dir = reader
+            .one(key::DATA_DIR, values::path)
+            .unwrap_or_else(|| PathBuf::from("data"));
+        let url = reader.one(key::DATABASE_URL, values::database);
+        let own_dir = (!reader.is_set(key::DATABASE_URL)).then(|| data_dir.clone());
+        Self {
+            url: url.unwrap_or_else(|| DatabaseUrl::sqlite(data_dir.join("errand.db"))),
+            own_dir,
+            direct_url: reader.one(key::DATABASE_DIRECT_URL, values::postgres),
+            ca_file: reader.one(key::DATABASE_CA_FILE, values::path),
+            max_connections: reader.one(key::MAX_CONNECTIONS, values::number(1..=1000)),
+            deadline: reader.one(
+                key::DEADLINE,
+                values::duration(Duration::from_secs(1), Duration::from_mins(1)),
+            ),
+            migrate_on_start: reader.one(key::MIGRATE_ON_START, values::boolean).unwrap_or(true),
+        }
+    }
+}
+
+impl Auth {
+    fn read(reader: &mut Reader) -> Self {
+        let secret = |text: &str| {
+            let judged = check_secret(text.as_bytes());
+            judged.map_err(|weak| weak.to_string())?;
+            Ok(SecretString::from(text))
+        };
+        let cost = |text: &str| {
+            let number: u32 = values::number(Cost::MIN..=Cost::MAX)(text)?;
+            Ok(Cost::new(number).unwrap_or(Cost::DEFAULT))
+        };
+        Self {
+            jwt_secret: reader.one(key::JWT_SECRET, secret),
+            jwt_verify_secrets: reader.list(key::JWT_VERIFY_SECRETS, secret).unwrap_or_default(),
+            bcrypt_cost: reader.one(key::BCRYPT_COST, cost).unwrap_or(Cost::DEFAULT),
+            access_token_ttl: reader
+                .one(
+                    key::ACCESS_TOKEN_TTL,
+                    values::duration(Duration::from_secs(1), Duration::from_hours(1)),
+                )
+                .unwrap_or(Duration::from_mins(15)),
+            issuer: reader
+                .one(key::ISSUER, values::name)
+                .unwrap_or_else(|| "errand".to_owned()),
+            audience: reader
+                .one(key::AUDIENCE, values::name)
+                .unwrap_or_else(|| "errand".to_owned()),
+        }
+    }
+}
+
+impl Log {
+    fn read(reader: &mut Reader) -> Self {
+        let levels = [
+            ("error", LevelFilter::ERROR),
+            ("warn", LevelFilter::WARN),
+            ("info", LevelFilter::INFO),
+            ("debug", LevelFilter::DEBUG),
+            ("trace", LevelFilter::TRACE),
+        ];
+        let formats = [
+            ("auto", LogFormat::Auto),
+            ("json", LogFormat::Json),
+            ("text", LogFormat::Text),
+        ];
+        Self {
+            level: reader
+                .one(key::LOG_LEVEL, values::one_of(&levels))
+                .unwrap_or(LevelFilter::INFO),
+            format: reader
+                .one(key::LOG_FORMAT, values::one_of(&formats))
+                .unwrap_or(LogFormat::Auto),
+        }
+    }
+}

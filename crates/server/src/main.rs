@@ -1,0 +1,34 @@
+//! The binary `errand`: configuration, wiring, telemetry and the command line.
+//!
+//! **What this crate is.** The only place that knows all the others: it reads the configuration, opens the
+//! adapters, gives them to the services and the services to the HTTP server.
+//!
+//! **What it must never know.** Rules, SQL, routes. `cargo xtask layering` holds this.
+//!
+//! **Where to start.** `serve.rs` is what happens from start to stop; `wire.rs` joins the parts.
+//!
+//! **How to extend it.** A setting: a line in `config/keys.rs` and a field in `config.rs`. A command: a variant
+//! in `cli.rs`. Another database: an arm in `wire.rs`.
+
+mod banner;
+mod cli;
+mod config;
+mod jwt_secret;
+mod migrate;
+mod serve;
+mod telemetry;
+mod wire;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            for line in error.lines() {
+                eprintln!("errand: {line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Joins the parts: adapters to ports, ports to services.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use errand_application::accounts::AccountService;
+use errand_application::guard::SessionGuard;
+use errand_application::health::HealthService;
+use errand_application::ports::{Clock, Entropy};
+use errand_application::sessions::SessionService;
+use errand_application::tasks::TaskService;
+use errand_http::Services;
+use errand_persistence::{ConnectError, Database, Settings};
+use errand_security::{BcryptPasswords, JwtTokens, SystemClock, SystemEntropy, TokenSettings, WeakSecret};
+use secrecy::SecretString;
+
+use crate::config;
+
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its directory.
+    #[error("{0}: the data directory cannot be made")]
+    Directory(String, #[source] io::Error),
+    /// Itself.
+    #[error("{0}")]
+    Connect(String, #[source] ConnectError),
+}
+
+/// Why the services cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// A key of the tokens.
+    #[error("the signing secret {0}")]
+    Secret(#[from] WeakSecret),
+    /// The threads for hashing.
+    #[error("the threads for hashing cannot be started")]
+    Threads(#[source] io::Error),
+}
+
+/// Opens the database; a PostgreSQL server that is down does not show here.
+pub async fn database(config: &config::Database) -> Result<Database, OpenError> {
+    if let Some(dir) = &config.own_dir {
+        make_private_dir(dir).map_err(|error| OpenError::Directory(dir.display().to_string(), error))?;
+    }
+    let mut settings = Settings::new(config.url.clone());
+    settings.direct_url.clone_from(&config.direct_url);
+    settings.ca_file.clone_from(&config.ca_file);
+    if let Some(max_connections) = config.max_connections {
+        settings.max_connections = max_connections;
+    }
+    if let Some(deadline) = config.deadline {
+        settings.deadline = deadline;
+    }
+    let connected = Database::connect(&settings, Arc::new(SystemClock)).await;
+    connected.map_err(|error| {
+        // A path is no secret; what a URL holds may be.
+        let path = config.url.sqlite_path().map(|path| path.display().to_string());
+        OpenError::Connect(path.unwrap_or_else(|| "DATABASE_URL".to_owned()), error)
+    })
+}
+
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// All services on this database.
+pub fn services(
+    config: config::Auth,
+    secret: SecretString,
+    database: &Database,
+) -> Result<Services, WireError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let signer = JwtTokens::new(TokenSettings {
+        signing_key: secret,
+        verifying_keys: config.jwt_verify_secrets,
+        issuer: config.issuer,
+        audience: config.audience,
+        max_lifetime: config.access_token_ttl,
+    })?;
+    let hasher = BcryptPasswords::new(config.bcrypt_cost, entropy.clone()).map_err(WireError::Threads)?;
+    let guard = Arc::new(SessionGuard::new(database.sessions(), clock.clone()));
+    let sessions = Arc::new(SessionService::new(
+        database.sessions(),
+        guard.clone(),
+        Arc::new(signer),
+        clock.clone(),
+        entropy.clone(),
+        config.access_token_ttl,
+    ));
+    Ok(Services {
+        accounts: Arc::new(AccountService::new(
+            database.accounts(),
+            sessions.clone(),
+            guard,
+            Arc::new(hasher),
+            clock.clone(),
+            entropy.clone(),
+        )),
+        sessions,
+        tasks: Arc::new(TaskService::new(database.tasks(), clock.clone(), entropy.clone())),
+        health: Arc::new(HealthService::new(database.health(), clock.clone())),
+        clock,
+        entropy,
+    })
+}

@@ -1,0 +1,223 @@
+//! The defences of errand, each with what takes it out and the test that misses it.
+
+/// One defence.
+pub struct Mutant {
+    /// To call it by.
+    pub name: &'static str,
+    /// Where it stands.
+    pub file: &'static str,
+    /// The text that is the defence; stands once in the file.
+    pub from: &'static str,
+    /// What is left of it.
+    pub to: &'static str,
+    /// The arguments of `cargo test` that run the tests in question.
+    pub test: &'static [&'static str],
+    /// Part of the name of a test that must fail.
+    pub red: &'static str,
+}
+
+/// All of them.
+pub const MUTANTS: &[Mutant] = &[
+    // Reads start at an owner.
+    Mutant {
+        name: "tenant-in-scope",
+        file: "crates/persistence/src/scope.rs",
+        from: r#"Self::find().filter(Self::OWNER.eq(owner.0))"#,
+        to: r#"Self::find().filter(Self::OWNER.gt(owner.0.saturating_sub(owner.0)))"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "another_owner_cannot_find_a_task",
+        ],
+        red: "another_owner_cannot_find_a_task",
+    },
+    // The one statement of a change names the owner.
+    Mutant {
+        name: "tenant-in-change",
+        file: "crates/persistence/src/tasks/change.rs",
+        from: r#"WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
+     AND id = $2"#,
+        to: r#"WHERE user_id = (SELECT min(user_id) FROM task_counters WHERE user_id <= $1) \
+     AND id = $2"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "another_owner_cannot_change_a_task",
+        ],
+        red: "another_owner_cannot_change_a_task",
+    },
+    // So does the one of a deletion.
+    Mutant {
+        name: "tenant-in-delete",
+        file: "crates/persistence/src/tasks.rs",
+        from: r#"sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id"#,
+        to: r#"sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id > $1 - $1 AND id"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "another_owner_cannot_delete_a_task",
+        ],
+        red: "another_owner_cannot_delete_a_task",
+    },
+    // Database work runs in a task of its own.
+    Mutant {
+        name: "shield",
+        file: "crates/persistence/src/db.rs",
+        from: r#"tokio::spawn(task.in_current_span()).await"#,
+        to: r#"Ok::<_, tokio::task::JoinError>(task.in_current_span().await)"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "callers_that_hang_up",
+        ],
+        red: "callers_that_hang_up_lose_nobody_a_write",
+    },
+    // Creations of one owner come one after the other.
+    Mutant {
+        name: "creation-lock",
+        file: "crates/persistence/src/tasks/create.rs",
+        from: r#"create!(" FOR NO KEY UPDATE OF c")"#,
+        to: r#"create!("")"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "parallel_creations_get_different_ids",
+        ],
+        red: "parallel_creations_get_different_ids",
+    },
+    // A presented refresh token holds its session's row.
+    Mutant {
+        name: "rotation-lock",
+        file: "crates/persistence/src/sessions.rs",
+        from: r#"        .lock_exclusive()
+"#,
+        to: r#""#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "one_of_parallel_rotations_wins",
+        ],
+        red: "one_of_parallel_rotations_wins",
+    },
+    // A reused refresh token ends its session.
+    Mutant {
+        name: "reuse-ends",
+        file: "crates/persistence/src/sessions.rs",
+        from: r#"            remove(tx, owner, id).await?;
+            Ok(Rotation::Reused)"#,
+        to: r#"            Ok(Rotation::Reused)"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_grandparent_ends_the_session_at_once",
+        ],
+        red: "a_grandparent_ends_the_session_at_once",
+    },
+    // The same values move nothing.
+    Mutant {
+        name: "no-op",
+        file: "crates/persistence/src/tasks/change.rs",
+        from: r#" THEN version + 1 ELSE version END"#,
+        to: r#" THEN version + 1 ELSE version + 1 END"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_change_to_the_same_values_moves_nothing",
+        ],
+        red: "a_change_to_the_same_values_moves_nothing",
+    },
+    // The path's user is the token's.
+    Mutant {
+        name: "path-check",
+        file: "crates/http/src/middleware/admit.rs",
+        from: r#"            actor.check_path(segment_of(req, "user_id"))?;
+"#,
+        to: r#"            let _ = segment_of(req, "user_id");
+"#,
+        test: &[
+            "-p",
+            "errand",
+            "--test",
+            "e2e",
+            "--",
+            "no_route_serves_another_users_path",
+        ],
+        red: "no_route_serves_another_users_path",
+    },
+    // Ended sessions are refused.
+    Mutant {
+        name: "guard-ended",
+        file: "crates/application/src/sessions.rs",
+        from: r#"if !self.guard.is_alive(verified.session).await? {"#,
+        to: r#"if false && !self.guard.is_alive(verified.session).await? {"#,
+        test: &[
+            "-p",
+            "errand",
+            "--test",
+            "e2e",
+            "--",
+            "logout_ends_the_session_at_once",
+        ],
+        red: "logout_ends_the_session_at_once",
+    },
+    // If the store cannot be asked, nobody is let in.
+    Mutant {
+        name: "guard-closed",
+        file: "crates/application/src/guard.rs",
+        from: r#"        let answer = self.store.ended(cursor).await?;"#,
+        to: r#"        let Ok(answer) = self.store.ended(cursor).await else { return Ok(()) };"#,
+        test: &["-p", "errand-application", "--", "lets_nobody_in"],
+        red: "lets_nobody_in_when_the_store_is_silent",
+    },
+    // An unknown account costs a hash.
+    Mutant {
+        name: "hash-for-nobody",
+        file: "crates/application/src/accounts.rs",
+        from: r#"        let stored = found.as_ref().map(|c| c.password.clone());
+"#,
+        to: r#"        let stored = found.as_ref().map(|c| c.password.clone());
+        if found.is_none() {
+            return Err(AppError::BadCredentials);
+        }
+"#,
+        test: &["-p", "errand-application", "--", "hashes_for_nobody_too"],
+        red: "hashes_for_nobody_too",
+    },
+    // A password changes only from the one that was proven.
+    Mutant {
+        name: "password-race",
+        file: "crates/application/src/accounts.rs",
+        from: r#"        if !changed? {
+            return Err(AppError::WrongPassword);
+        }
+"#,
+        to: r#"        let _ = changed?;
+"#,
+        test: &["-p", "errand-application", "--", "losing_against_another_change"],
+        red: "losing_against_another_change_is_a_wrong_password",
+    },
+];
