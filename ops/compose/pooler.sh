@@ -19,6 +19,7 @@ max_prepared_statements = 1000
 default_pool_size = 20
 max_client_conn = 1000
 query_wait_timeout = 120
+ignore_startup_parameters = extra_float_digits
 client_tls_sslmode = require
 client_tls_key_file = /certificates/pooler.key
 client_tls_cert_file = /certificates/server.pem
