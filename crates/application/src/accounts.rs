@@ -14,6 +14,7 @@ use crate::ports::{
     UniqueKey,
 };
 use crate::sessions::{Grant, SessionService};
+use crate::turns::Turns;
 
 /// How many made-up user names are tried before giving up. Each has nine million alternatives.
 const USERNAME_TRIES: usize = 5;
@@ -50,6 +51,7 @@ pub struct AccountService {
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    turns: Turns,
 }
 
 impl AccountService {
@@ -69,10 +71,12 @@ impl AccountService {
             hasher,
             clock,
             entropy,
+            turns: Turns::default(),
         }
     }
 
-    /// Makes an account and signs it in.
+    /// Makes an account and signs it in. Of many who want one address at once only one is hashed for at a time,
+    /// and none once the address is taken.
     pub async fn register(&self, command: Register) -> Result<Grant, AppError> {
         let Register {
             email,
@@ -80,6 +84,15 @@ impl AccountService {
             password,
             user_agent,
         } = command;
+        let _turn = self.turns.take(email.key()).await;
+        if self
+            .accounts
+            .credentials(&LoginName::Email(email.clone()))
+            .await?
+            .is_some()
+        {
+            return Err(AppError::EmailTaken);
+        }
         let hash = self.hasher.hash(password.secret().clone()).await?;
         let chosen = username.is_some();
         let mut name = username.unwrap_or_else(|| Username::derived(&email, None));
@@ -118,8 +131,11 @@ impl AccountService {
         let credentials = found
             .filter(|_| verdict.matches)
             .ok_or(AppError::BadCredentials)?;
-        if verdict.outdated {
-            self.renew_hash(&credentials, password).await?;
+        if verdict.outdated
+            && let Err(error) = self.renew_hash(&credentials, password).await
+        {
+            // The next login tries again.
+            tracing::warn!(%error, user_id = credentials.user.id.0, "a password hash could not be renewed");
         }
         self.sessions.start(credentials.user, user_agent).await
     }
@@ -181,21 +197,17 @@ impl AccountService {
 
     /// Removes the acting user's account with everything in it.
     pub async fn delete(&self, actor: &Actor, password: SecretString) -> Result<(), AppError> {
-        let credentials = self.credentials(actor).await?;
-        if !self
-            .hasher
-            .verify(password, Some(credentials.password))
-            .await?
-            .matches
-        {
+        let Credentials { password: stored, .. } = self.credentials(actor).await?;
+        if !self.hasher.verify(password, Some(stored.clone())).await?.matches {
             return Err(AppError::WrongPassword);
         }
-        let deleted = self.accounts.delete(actor.user()).await;
+        let deleted = self.accounts.delete(actor.user(), &stored).await;
         self.guard.sessions_ended();
+        // The password was changed since: what was proven is no longer true.
         if deleted? {
             Ok(())
         } else {
-            Err(AppError::InvalidToken)
+            Err(AppError::WrongPassword)
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use errand_domain::{SessionId, Timestamp};
+use errand_domain::SessionId;
 use tokio::sync::Mutex;
 
 use crate::error::AppError;
@@ -24,13 +24,19 @@ pub struct SessionGuard {
     asking: Mutex<()>,
 }
 
+/// Times are the monotonic clock's: a wall clock that is set must not bring a session back.
 #[derive(Default)]
 struct Known {
-    /// When the store was last asked; `None` if it must be asked before anything is believed.
-    asked_at: Option<Timestamp>,
+    /// When the question was put whose answer holds; `None` if a new one is needed.
+    as_of: Option<Duration>,
     cursor: Option<EndedCursor>,
-    ended: HashMap<SessionId, Timestamp>,
-    /// Counts the local endings, so that an answer asked for before one does not count as fresh after it.
+    ended: HashMap<SessionId, Duration>,
+    /// Questions are numbered: how many were put, and the last that was answered and that failed. One whose
+    /// asker went away is neither.
+    asked: u64,
+    answered: u64,
+    failed: u64,
+    /// Counts the local endings: an answer asked for before one does not count as fresh after it.
     marks: u64,
 }
 
@@ -45,55 +51,73 @@ impl SessionGuard {
         }
     }
 
-    /// Whether a session may still act.
+    /// Whether a session may still act. Of many who ask at once one asks the store, and all take that answer,
+    /// a failure too: nobody waits for more than two of them.
     pub async fn is_alive(&self, session: SessionId) -> Result<bool, AppError> {
         if let Some(alive) = self.look(session) {
             return Ok(alive);
         }
+        let arrived = self.read(|known| known.asked);
         let _only_one_asks = self.asking.lock().await;
-        if let Some(alive) = self.look(session) {
-            return Ok(alive);
+        // A question that was put after this caller came serves this caller, however long its answer took.
+        let (answered, failed) = self.read(|known| (known.answered > arrived, known.failed > arrived));
+        if failed {
+            return Err(AppError::Unavailable(
+                "the ended sessions could not be asked for".into(),
+            ));
         }
-        self.ask().await?;
-        Ok(!self.read(|known| known.ended.contains_key(&session)))
+        if !answered {
+            self.ask().await?;
+        }
+        Ok(self.read(|known| !known.ended.contains_key(&session)))
     }
 
     /// To be called after this process ended sessions: the next look asks the store.
     pub fn sessions_ended(&self) {
         self.write(|known| {
-            known.asked_at = None;
+            known.as_of = None;
             known.marks += 1;
         });
     }
 
     fn look(&self, session: SessionId) -> Option<bool> {
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         self.read(|known| {
             if known.ended.contains_key(&session) {
                 return Some(false);
             }
-            // A clock that went back makes the knowledge old, not young.
             known
-                .asked_at
-                .filter(|at| *at <= now && now.since(*at) < FRESH)
+                .as_of
+                .filter(|at| now.saturating_sub(*at) < FRESH)
                 .map(|_| true)
         })
     }
 
     async fn ask(&self) -> Result<(), AppError> {
-        let (cursor, marks) = self.read(|known| (known.cursor, known.marks));
-        let asked_at = self.clock.now();
-        let answer = self.store.ended(cursor).await?;
+        let as_of = self.clock.monotonic();
+        let (mut question, mut marks, mut cursor) = (0, 0, None);
         self.write(|known| {
-            known.cursor = Some(answer.cursor);
-            known.ended.retain(|_, seen| asked_at.since(*seen) < REMEMBER);
-            for session in answer.sessions {
-                known.ended.entry(session).or_insert(asked_at);
-            }
-            if known.marks == marks {
-                known.asked_at = Some(asked_at);
+            known.asked += 1;
+            (question, marks, cursor) = (known.asked, known.marks, known.cursor);
+        });
+        let answer = self.store.ended(cursor).await;
+        self.write(|known| match &answer {
+            Err(_) => known.failed = question,
+            Ok(answer) => {
+                known.answered = question;
+                known.cursor = Some(answer.cursor);
+                known
+                    .ended
+                    .retain(|_, seen| as_of.saturating_sub(*seen) < REMEMBER);
+                for session in &answer.sessions {
+                    known.ended.entry(*session).or_insert(as_of);
+                }
+                if known.marks == marks {
+                    known.as_of = Some(as_of);
+                }
             }
         });
+        answer?;
         Ok(())
     }
 
@@ -109,8 +133,15 @@ impl SessionGuard {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use errand_domain::session::{Digest, Session};
+    use errand_domain::{Timestamp, UserId};
+    use tokio::sync::Notify;
+
     use super::*;
-    use crate::ports::{Ended, MockSessionStore, StoreError};
+    use crate::ports::{Ended, MockSessionStore, NewSession, NextRefresh, Rotation, Start, StoreError};
     use crate::test_support::{FixedClock, session};
 
     fn guard(store: MockSessionStore) -> (SessionGuard, Arc<FixedClock>) {
@@ -177,5 +208,112 @@ mod tests {
             guard.is_alive(session(1)).await,
             Err(AppError::Unavailable(_))
         ));
+    }
+
+    /// A store whose answer comes when it is told to.
+    fn slow(answers: usize, outcome: fn() -> Result<Ended, StoreError>) -> (SlowStore, Arc<Notify>) {
+        let release = Arc::new(Notify::new());
+        (
+            SlowStore {
+                left: AtomicUsize::new(answers),
+                release: release.clone(),
+                outcome,
+            },
+            release,
+        )
+    }
+
+    struct SlowStore {
+        left: AtomicUsize,
+        release: Arc<Notify>,
+        outcome: fn() -> Result<Ended, StoreError>,
+    }
+
+    #[async_trait]
+    impl SessionStore for SlowStore {
+        async fn start(&self, _: UserId, _: Timestamp, _: &NewSession) -> Result<Start, StoreError> {
+            unreachable!("a guard only asks")
+        }
+
+        async fn rotate(
+            &self,
+            _: UserId,
+            _: SessionId,
+            _: &Digest,
+            _: &Digest,
+            _: &NextRefresh,
+            _: Timestamp,
+        ) -> Result<Rotation, StoreError> {
+            unreachable!("a guard only asks")
+        }
+
+        async fn list(&self, _: UserId, _: Timestamp) -> Result<Vec<Session>, StoreError> {
+            unreachable!("a guard only asks")
+        }
+
+        async fn end(&self, _: UserId, _: SessionId, _: Timestamp) -> Result<bool, StoreError> {
+            unreachable!("a guard only asks")
+        }
+
+        async fn end_all(&self, _: UserId) -> Result<u64, StoreError> {
+            unreachable!("a guard only asks")
+        }
+
+        async fn ended(&self, _: Option<EndedCursor>) -> Result<Ended, StoreError> {
+            self.answer().await
+        }
+    }
+
+    impl SlowStore {
+        async fn answer(&self) -> Result<Ended, StoreError> {
+            assert!(self.left.fetch_sub(1, Ordering::SeqCst) > 0, "asked too often");
+            self.release.notified().await;
+            (self.outcome)()
+        }
+    }
+
+    async fn ask_many(guard: &Arc<SessionGuard>, release: &Notify) -> Vec<Result<bool, AppError>> {
+        let mut waiting = tokio::task::JoinSet::new();
+        for n in 0..50 {
+            let guard = guard.clone();
+            waiting.spawn(async move { guard.is_alive(session(n)).await });
+        }
+        for _ in 0..2 {
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
+            release.notify_one();
+        }
+        waiting.join_all().await
+    }
+
+    #[tokio::test]
+    async fn many_who_wait_share_an_answer_and_a_failure() {
+        let clock = Arc::new(FixedClock::default());
+        let (store, release) = slow(2, || Ok(ended(vec![session(7)], 1)));
+        let guard = Arc::new(SessionGuard::new(Arc::new(store), clock.clone()));
+        let answers = ask_many(&guard, &release).await;
+        assert_eq!(answers.iter().filter(|a| matches!(a, Ok(true))).count(), 49);
+
+        let (store, release) = slow(2, || Err(StoreError::Unavailable("gone".into())));
+        let guard = Arc::new(SessionGuard::new(Arc::new(store), clock));
+        let answers = ask_many(&guard, &release).await;
+        assert!(answers.iter().all(|a| matches!(a, Err(AppError::Unavailable(_)))));
+    }
+
+    #[tokio::test]
+    async fn a_question_whose_asker_went_away_is_put_again() {
+        let mut store = MockSessionStore::new();
+        store.expect_ended().times(1).returning(|_| Ok(ended(vec![], 1)));
+        let (guard, _) = guard(store);
+        let (slow, _release) = slow(1, || Ok(ended(vec![], 1)));
+        let abandoned = SessionGuard::new(Arc::new(slow), Arc::new(FixedClock::default()));
+        let gone = tokio::time::timeout(Duration::from_millis(5), abandoned.is_alive(session(1))).await;
+        assert!(gone.is_err());
+        assert_eq!(
+            abandoned.read(|known| (known.asked, known.answered, known.failed)),
+            (1, 0, 0)
+        );
+        assert!(guard.is_alive(session(1)).await.unwrap());
     }
 }

@@ -21,6 +21,7 @@ pub mod ports;
 pub mod refresh;
 pub mod sessions;
 pub mod tasks;
+mod turns;
 
 #[cfg(test)]
 mod test_support;

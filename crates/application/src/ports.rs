@@ -16,7 +16,7 @@ pub use accounts::{AccountExport, AccountStore, Credentials, DeletedTask, NewAcc
 pub use clock::{Clock, Entropy};
 pub use health::{DatabaseHealth, Seen};
 pub use passwords::{HasherError, PasswordHasher, Verdict};
-pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore};
+pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start};
 pub use tasks::{TaskStore, WalkSeed};
 pub use tokens::{AccessClaims, TokenSigner, VerifiedToken};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use errand_domain::account::User;
-use errand_domain::session::Session;
+use errand_domain::session::{Session, expiry};
 use errand_domain::{SessionId, Timestamp, UserId};
 use secrecy::SecretString;
 use uuid::{Builder, Uuid};
@@ -14,7 +14,7 @@ use crate::actor::Actor;
 use crate::error::AppError;
 use crate::guard::SessionGuard;
 use crate::ports::{
-    AccessClaims, Clock, Entropy, NewSession, NextRefresh, Rotation, SessionStore, TokenSigner,
+    AccessClaims, Clock, Entropy, NewSession, NextRefresh, Rotation, SessionStore, Start, TokenSigner,
 };
 use crate::refresh::RefreshToken;
 
@@ -25,7 +25,7 @@ const USER_AGENT_MAX_CHARS: usize = 200;
 #[derive(Debug)]
 pub struct Grant {
     /// The signed access token.
-    pub access_token: String,
+    pub access_token: SecretString,
     /// How long it is valid.
     pub expires_in: Duration,
     /// To get the next grant with.
@@ -83,6 +83,15 @@ impl SessionService {
         Ok(Actor::new(verified.user, verified.session))
     }
 
+    /// Whether an actor may still act; to be asked again after waiting for a client's body.
+    pub async fn check_alive(&self, actor: &Actor) -> Result<(), AppError> {
+        if self.guard.is_alive(actor.session()).await? {
+            Ok(())
+        } else {
+            Err(AppError::InvalidToken)
+        }
+    }
+
     /// A new grant for a refresh token, which is used up by it.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, AppError> {
         let presented = RefreshToken::parse(refresh_token).ok_or(AppError::InvalidRefreshToken)?;
@@ -104,9 +113,9 @@ impl SessionService {
             )
             .await?;
         match rotation {
-            Rotation::Rotated { session, user } => self.grant(user, session.id, &next, now),
+            Rotation::Rotated { session, user } => self.grant(user, &session.into(), &next, now),
             Rotation::Replayed { session, user, salt } => {
-                self.grant(user, session.id, &presented.successor(&salt), now)
+                self.grant(user, &session.into(), &presented.successor(&salt), now)
             }
             Rotation::Reused => {
                 self.guard.sessions_ended();
@@ -130,8 +139,10 @@ impl SessionService {
     /// Ends one of the user's sessions.
     pub async fn end(&self, actor: &Actor, id: SessionId) -> Result<(), AppError> {
         let ended = self.sessions.end(actor.user(), id, self.clock.now()).await;
-        // Also after an error: it may have happened.
-        self.guard.sessions_ended();
+        // After an error too: it may have happened. Not for nothing: that would let one user keep all asking.
+        if !matches!(ended, Ok(false)) {
+            self.guard.sessions_ended();
+        }
         if ended? {
             Ok(())
         } else {
@@ -154,16 +165,22 @@ impl SessionService {
         Ok(ended?)
     }
 
-    /// Starts a session for somebody who proved who they are.
+    /// Starts a session for somebody who proved to be `user`, as the account was then.
     pub(crate) async fn start(&self, user: User, user_agent: Option<String>) -> Result<Grant, AppError> {
         let fresh = self.fresh(user_agent);
-        let started = self.sessions.start(user.id, &fresh.record).await?;
-        // It may have pushed out the oldest one.
-        self.guard.sessions_ended();
-        if !started {
-            return Err(AppError::BadCredentials);
+        match self
+            .sessions
+            .start(user.id, user.updated_at, &fresh.record)
+            .await?
+        {
+            Start::Refused => Err(AppError::BadCredentials),
+            Start::Started { pushed_out } => {
+                if pushed_out > 0 {
+                    self.guard.sessions_ended();
+                }
+                self.first_grant(user, &fresh)
+            }
         }
-        self.first_grant(user, &fresh)
     }
 
     /// A session that a store is yet to start.
@@ -197,30 +214,53 @@ impl SessionService {
     /// The first grant of a session that a store has started.
     pub(crate) fn first_grant(&self, user: User, fresh: &FreshSession) -> Result<Grant, AppError> {
         let token = RefreshToken::new(user.id, fresh.record.id, fresh.family, fresh.secret);
-        self.grant(user, fresh.record.id, &token, fresh.record.created_at)
+        let created_at = fresh.record.created_at;
+        let lasting = Lasting {
+            id: fresh.record.id,
+            expires_at: expiry(created_at, created_at),
+        };
+        self.grant(user, &lasting, &token, created_at)
     }
 
+    /// No access token outlives its session.
     fn grant(
         &self,
         user: User,
-        session: SessionId,
+        session: &Lasting,
         refresh: &RefreshToken,
         now: Timestamp,
     ) -> Result<Grant, AppError> {
+        let expires_at = now.plus(self.access_life).min(session.expires_at);
         let claims = AccessClaims {
             user,
-            session,
+            session: session.id,
             id: new_uuid(now, self.entropy.as_ref()),
             issued_at: now,
-            expires_at: now.plus(self.access_life),
+            expires_at,
         };
-        let access_token = self.signer.sign(&claims).map_err(AppError::Internal)?;
+        let access_token = SecretString::from(self.signer.sign(&claims).map_err(AppError::Internal)?);
+        let expires_in = expires_at.since(now);
         Ok(Grant {
             access_token,
-            expires_in: self.access_life,
+            expires_in,
             refresh_token: refresh.encode(),
             user: claims.user,
         })
+    }
+}
+
+/// A session and when it ends.
+struct Lasting {
+    id: SessionId,
+    expires_at: Timestamp,
+}
+
+impl From<Session> for Lasting {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id,
+            expires_at: session.expires_at,
+        }
     }
 }
 
@@ -235,6 +275,8 @@ pub(crate) fn new_uuid(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
     use crate::ports::{Ended, EndedCursor, MockSessionStore, MockTokenSigner, VerifiedToken};
     use crate::test_support::{FixedClock, SequentialEntropy, actor, at, session, user};
@@ -269,7 +311,7 @@ mod tests {
             user_agent: None,
             created_at: now,
             last_used_at: now,
-            expires_at: now,
+            expires_at: now.plus(Duration::from_mins(10)),
         }
     }
 
@@ -334,7 +376,12 @@ mod tests {
             .refresh(&presented().encode())
             .await
             .unwrap();
-        assert_eq!(grant.access_token, "token of 7");
+        assert_eq!(grant.access_token.expose_secret(), "token of 7");
+        assert_eq!(
+            grant.expires_in,
+            Duration::from_mins(10),
+            "no longer than the session"
+        );
         assert_eq!(
             RefreshToken::parse(&grant.refresh_token).unwrap().family_digest(),
             presented().family_digest()
@@ -390,11 +437,26 @@ mod tests {
     async fn logout_is_idempotent_and_ending_a_foreign_session_is_not_found() {
         let mut store = MockSessionStore::new();
         store.expect_end().returning(|_, _, _| Ok(false));
-        let service = service(store, MockTokenSigner::new());
+        let mut signer = MockTokenSigner::new();
+        let alive = VerifiedToken {
+            user: UserId(7),
+            session: session(1),
+        };
+        signer.expect_verify().returning(move |_, _| Some(alive));
+        // One look-up: ending what does not exist must not make everybody ask again.
+        store.expect_ended().times(1).returning(|_| {
+            Ok(Ended {
+                sessions: vec![],
+                cursor: EndedCursor(1),
+            })
+        });
+        let service = service(store, signer);
+        assert!(service.authenticate("x").await.is_ok());
         assert!(service.logout(&actor(7)).await.is_ok());
         assert!(matches!(
             service.end(&actor(7), session(9)).await,
             Err(AppError::SessionNotFound)
         ));
+        assert!(service.authenticate("x").await.is_ok());
     }
 }

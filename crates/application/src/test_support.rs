@@ -30,6 +30,10 @@ impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
     }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(at(0))
+    }
 }
 
 /// 1, 2, 3, …

@@ -80,11 +80,15 @@ defects! {
     RenewalMovesTime => renewing_the_hash_touches_nothing_else,
     /// A deleted account's sessions are gone without a record.
     DeletesAccountSilently => deleting_an_account_ends_its_sessions,
+    /// Deletes whatever became of the password since it was given.
+    DeletesUnproven => a_password_proven_before_a_change_deletes_nothing,
     /// A deleted account's tasks wait for the next of that address.
     KeepsTasksOfDeleted => a_deleted_account_can_be_registered_anew_and_sees_nothing,
     /// The export shows expired sessions too.
     ExportsExpiredSessions => the_export_shows_only_living_sessions,
 
+    /// Starts a session whatever became of the account since the password was given.
+    StartsUnproven => a_password_proven_before_a_change_starts_no_session,
     /// Anybody may end a session whose id they know.
     EndLeaks => another_owner_cannot_end_a_session,
     /// Anybody may rotate a token, whoever they say they are.

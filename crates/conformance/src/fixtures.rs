@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use errand_application::ports::{
-    AccountExport, EndedCursor, NewAccount, NewSession, NextRefresh, Rotation, WalkSeed,
+    AccountExport, EndedCursor, NewAccount, NewSession, NextRefresh, Rotation, Start, WalkSeed,
 };
 use errand_domain::account::{Email, LoginName, PasswordHash, User, Username};
 use errand_domain::query::{PAGE_MAX, PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
@@ -143,8 +143,22 @@ pub(crate) async fn register(stores: &Stores, name: &str) -> Person {
 /// Starts a session for somebody who is there.
 pub(crate) async fn start(stores: &Stores, owner: UserId, created_at: Timestamp) -> NewSession {
     let session = new_session(created_at);
-    assert!(stores.sessions.start(owner, &session).await.unwrap());
+    assert!(sign_in(stores, owner, &session).await);
     session
+}
+
+/// Starts a session as somebody who has just given the right password; says whether it lives.
+pub(crate) async fn sign_in(stores: &Stores, owner: UserId, session: &NewSession) -> bool {
+    let found = stores.accounts.find(owner).await.unwrap();
+    let as_of = found.map_or(at(0), |found| found.user.updated_at);
+    stores.sessions.start(owner, as_of, session).await.unwrap() != Start::Refused
+}
+
+/// Deletes an account as somebody who has just given the right password.
+pub(crate) async fn leave(stores: &Stores, owner: UserId) -> bool {
+    let found = stores.accounts.find(owner).await.unwrap();
+    let proven = found.map_or_else(|| hash("nobody's"), |found| found.password);
+    stores.accounts.delete(owner, &proven).await.unwrap()
 }
 
 /// Presents a token of a session.

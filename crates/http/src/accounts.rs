@@ -68,7 +68,7 @@ pub(crate) fn granted(status: StatusCode, grant: &Grant) -> HttpResponse {
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((PRAGMA, "no-cache"))
         .json(GrantJson {
-            access_token: &grant.access_token,
+            access_token: grant.access_token.expose_secret(),
             token_type: "bearer",
             expires_in: grant.expires_in.as_secs(),
             refresh_token: grant.refresh_token.expose_secret(),

@@ -3,14 +3,15 @@
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use actix_web::web::{BytesMut, Data};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use errand_application::Actor;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 
 use crate::fields::Fields;
 use crate::json;
 use crate::problem::{Code, Problem};
-use crate::server::Settings;
+use crate::server::{Services, Settings};
 
 /// The most bytes of a body with credentials.
 pub(crate) const AUTH_MAX: usize = 4 * 1024;
@@ -97,9 +98,20 @@ async fn read(req: &HttpRequest, mut payload: Payload, max: usize) -> Result<Byt
     };
     let settings = req.app_data::<Data<Settings>>();
     let limit = settings.map_or_else(|| Settings::default().body_timeout, |s| s.body_timeout);
-    tokio::time::timeout(limit, whole)
+    let body = tokio::time::timeout(limit, whole)
         .await
-        .unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))
+        .unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))?;
+    still_admitted(req).await?;
+    Ok(body)
+}
+
+/// A body takes as long as its client likes; the session may have ended since the head was admitted.
+async fn still_admitted(req: &HttpRequest) -> Result<(), Problem> {
+    let actor = req.extensions().get::<Actor>().copied();
+    if let (Some(actor), Some(services)) = (actor, req.app_data::<Data<Services>>()) {
+        services.sessions.check_alive(&actor).await?;
+    }
+    Ok(())
 }
 
 /// Fails unless the body is declared as `expected`, uncompressed, in UTF-8.

@@ -141,20 +141,8 @@ fn cors(origins: &[String]) -> Cors {
         "x-request-id",
         "retry-after",
         "www-authenticate",
-        "idempotency-replayed",
-        "ratelimit",
-        "ratelimit-policy",
     ];
-    let allowed = [
-        "authorization",
-        "content-type",
-        "accept",
-        "if-match",
-        "if-none-match",
-        "idempotency-key",
-        "x-request-id",
-        "prefer",
-    ];
+    let allowed = ["authorization", "content-type", "accept", "x-request-id"];
     let cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(allowed.map(HeaderName::from_static))

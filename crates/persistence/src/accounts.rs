@@ -12,6 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::db::{Conn, Db, Tx};
 use crate::ended;
+use crate::entities::hidden::Hidden;
 use crate::entities::{sessions, task_counters, tasks, users};
 use crate::error::Failure;
 use crate::scope::{Owned, unowned};
@@ -87,9 +88,11 @@ impl AccountStore for Accounts {
             .await
     }
 
-    async fn delete(&self, owner: UserId) -> Result<bool, StoreError> {
+    async fn delete(&self, owner: UserId, expected: &PasswordHash) -> Result<bool, StoreError> {
         self.0
-            .write(owner, |tx, owner| Box::pin(delete(tx, *owner)))
+            .write((owner, expected.clone()), |tx, (owner, expected)| {
+                Box::pin(delete(tx, *owner, expected))
+            })
             .await
     }
 
@@ -113,7 +116,7 @@ async fn register(tx: &Tx, account: &NewAccount, session: &NewSession) -> Result
         username_key: Set(username.key()),
         email: Set(email.as_str().to_owned()),
         email_key: Set(email.key()),
-        password_hash: Set(password.as_str().to_owned()),
+        password_hash: Set(Hidden(password.as_str().to_owned())),
         created_at: Set(created_at.as_chrono()),
         updated_at: Set(created_at.as_chrono()),
         disabled_at: Set(None),
@@ -175,7 +178,7 @@ async fn change_password(
     let Some(user) = lock(tx, owner).await? else {
         return Ok(false);
     };
-    if user.password_hash != expected.as_str() {
+    if user.password_hash.0 != expected.as_str() {
         return Ok(false);
     }
     let updated_at = at.following(Timestamp::new(user.updated_at));
@@ -206,11 +209,11 @@ async fn renew_hash(
     Ok(done.rows_affected == 1)
 }
 
-async fn delete(tx: &Tx, owner: UserId) -> Result<bool, Failure> {
+async fn delete(tx: &Tx, owner: UserId, expected: &PasswordHash) -> Result<bool, Failure> {
     // In the order of those who write tasks: the counters first, then the user that their rows refer to.
     task_counters::Entity::of(owner).lock_exclusive().one(tx).await?;
     let locked = users::Entity::of(owner).lock_exclusive().one(tx).await?;
-    if locked.is_none() {
+    if locked.is_none_or(|user| user.password_hash.0 != expected.as_str()) {
         return Ok(false);
     }
     ended::record_all(tx, owner).await?;
@@ -254,8 +257,11 @@ async fn export(tx: &Tx, owner: UserId, at: Timestamp) -> Result<Option<AccountE
     }))
 }
 
-/// The user's row, held until the end of the transaction: whoever starts or ends several sessions of one user
-/// comes through here, one after the other. `None` if the account is gone.
+/// The user's row, held until the end of the transaction: whoever starts, ends or rotates sessions of a user
+/// comes through here first, one after the other. `None` if the account is gone.
+///
+/// That leaves no circle to wait in: the order is `task_counters` (writers of tasks, deletion), `users`,
+/// then rows of sessions and records of their end, which nobody touches who does not hold the user's row.
 pub async fn lock(tx: &Tx, owner: UserId) -> Result<Option<users::Model>, Failure> {
     // Not FOR UPDATE, which would wait for writers whose rows refer to the user.
     Ok(users::Entity::of(owner)

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use errand_application::ports::Clock;
 use secrecy::ExposeSecret;
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tracing::log::LevelFilter;
 
 use crate::db::Db;
@@ -100,7 +100,11 @@ pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, Conn
             acquire_timeout: settings.deadline,
             pulse: Arc::clone(&pulse),
         }),
-        Target::Sqlite(path) => sqlite(path, settings).await?,
+        Target::Sqlite(path) => {
+            let pools = sqlite(path, settings).await?;
+            warn_of_readers(path);
+            pools
+        }
     };
     Ok(Db::new(pools, settings.deadline, pulse))
 }
@@ -122,6 +126,10 @@ pub async fn open_for_migrations(settings: &Settings, pulse: Arc<Pulse>) -> Resu
     }
 }
 
+/// No limits of the server's are set here (`statement_timeout` and the like): a pooler refuses such startup
+/// parameters with 08P01, and not every pooler shows in its name. They belong to the role:
+/// `ALTER ROLE … SET idle_in_transaction_session_timeout = …`.
+///
 /// Everything set by hand, so that nothing of the `PG*` environment is left of what the driver starts from.
 pub fn postgres_options(url: &Postgres, settings: &Settings) -> Result<PgConnectOptions, ConnectError> {
     for variable in ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY"] {
@@ -191,6 +199,7 @@ async fn sqlite(path: &Path, settings: &Settings) -> Result<Pools, ConnectError>
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            .after_release(|conn, _| Box::pin(is_clean(conn)))
     };
     let started = Instant::now();
     let write = loop {
@@ -208,6 +217,30 @@ async fn sqlite(path: &Path, settings: &Settings) -> Result<Pools, ConnectError>
         .max_connections(settings.max_connections)
         .connect_lazy_with(options.read_only(true));
     Ok(Pools::sqlite(read, write))
+}
+
+/// Whether the next borrower may have a connection. When SQLite cannot write (a full disk, say) it rolls back by
+/// itself, so that the driver's own rollback fails, and the driver believes in the transaction for ever: it
+/// would open savepoints in nothing, acknowledge what they hold and never commit it.
+async fn is_clean(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Answered after the rollback that a dropped transaction leaves behind.
+    conn.ping().await?;
+    Ok(!conn.is_in_transaction())
+}
+
+/// A file that was there before keeps its mode: it is somebody's choice, or a slip.
+fn warn_of_readers(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(meta) = std::fs::metadata(path) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777;
+        if mode & 0o077 != 0 {
+            let mode = format!("{mode:03o}");
+            tracing::warn!(
+                mode,
+                "others may use the database file; 600 keeps it to its owner"
+            );
+        }
+    }
 }
 
 /// Makes the file if there is none, for its owner's eyes only; its folder must be there.

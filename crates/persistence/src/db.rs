@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use errand_application::ports::StoreError;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, SqliteTransactionMode,
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -37,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// After so many deadlines a unit counts as hung.
 const HUNG_AFTER: u32 = 3;
 
-/// More than what a server may need to notice that a unit was given up.
+/// More than what a server may need to notice that a unit was given up, and than all pauses between tries.
 const SLACK: Duration = Duration::from_secs(30);
 
 /// The database, as the repositories may use it.
@@ -52,13 +53,16 @@ struct Inner {
     writing: Arc<Semaphore>,
     deadline: Duration,
     pulse: Arc<Pulse>,
+    /// Where units run and their connections live. A caller's own runtime may be a server's worker, which ends
+    /// before its units do.
+    runtime: Handle,
 }
 
 /// One try that failed.
 struct Stopped {
     failure: Failure,
-    /// Nothing of it can have taken effect.
-    untouched: bool,
+    /// Nothing of it can have taken effect, or once more would change nothing.
+    harmless: bool,
 }
 
 type Try<'c, T> = Pin<Box<dyn Future<Output = Result<T, Stopped>> + Send + 'c>>;
@@ -69,6 +73,7 @@ type Try<'c, T> = Pin<Box<dyn Future<Output = Result<T, Stopped>> + Send + 'c>>;
 struct Hung;
 
 impl Db {
+    /// Units run where this is called.
     pub fn new(pools: Pools, deadline: Duration, pulse: Arc<Pulse>) -> Self {
         let (readers, writers) = pools.sizes();
         let reading = Arc::new(Semaphore::new(readers));
@@ -79,6 +84,7 @@ impl Db {
             writing,
             deadline,
             pulse,
+            runtime: Handle::current(),
         }))
     }
 
@@ -90,9 +96,11 @@ impl Db {
         self.pools().backend()
     }
 
-    /// No unit lasts longer.
+    /// Nothing that a unit did shows later than this after it was called: one deadline to get a place, one in
+    /// which a last try may begin, that try until it counts as hung, and what the server takes to notice. (The
+    /// local file of SQLite has no limit but that its disk answers.)
     pub fn longest_unit(&self) -> Duration {
-        SLACK.max(self.0.deadline * (HUNG_AFTER + 1))
+        self.0.deadline * (1 + 1 + HUNG_AFTER) + SLACK
     }
 
     /// Statements that only read.
@@ -106,7 +114,7 @@ impl Db {
             Box::pin(async move {
                 unit(pools.read(), input).await.map_err(|failure| Stopped {
                     failure,
-                    untouched: true,
+                    harmless: true,
                 })
             })
         })
@@ -132,8 +140,28 @@ impl Db {
         .await
     }
 
-    /// Exactly one statement that writes, in the transaction that every statement is.
+    /// Exactly one statement that writes, in the transaction that every statement is. One with `RETURNING` goes
+    /// through [`crate::sql::returned`]: SQLite commits after the last row, and that may fail.
     pub async fn write_one<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+    {
+        self.write_statement(input, unit, false).await
+    }
+
+    /// The same for a statement that does nothing more if it runs again: one whose answer was lost may.
+    pub async fn write_repeatable<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+    {
+        self.write_statement(input, unit, true).await
+    }
+
+    async fn write_statement<I, T, F>(&self, input: I, unit: F, repeatable: bool) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
@@ -142,7 +170,7 @@ impl Db {
         self.shielded(&self.0.writing, input, move |pools, input| {
             Box::pin(async move {
                 unit(pools.write(), input).await.map_err(|failure| Stopped {
-                    untouched: failure.is_unsent() || failure.class() == Class::Again,
+                    harmless: repeatable || failure.is_unsent() || failure.class() == Class::Again,
                     failure,
                 })
             })
@@ -194,7 +222,7 @@ impl Db {
                 drop(place);
                 outcome
             };
-            tokio::spawn(task.in_current_span()).await
+            self.0.runtime.spawn(task.in_current_span()).await
         };
         match timeout(self.0.deadline, unit).await {
             Ok(Ok(outcome)) => outcome,
@@ -227,7 +255,7 @@ impl Db {
                 drop(unit);
                 return Err(StoreError::Unavailable(Hung.into()));
             };
-            let Stopped { failure, untouched } = match outcome {
+            let Stopped { failure, harmless } = match outcome {
                 Ok(value) => {
                     self.0.pulse.success();
                     return Ok(value);
@@ -239,7 +267,7 @@ impl Db {
                 Class::Lost | Class::Unavailable => self.0.pulse.failure(),
                 Class::Again | Class::Conflict(_) | Class::Broken => self.0.pulse.success(),
             }
-            let worth_it = matches!(class, Class::Again | Class::Lost) && untouched;
+            let worth_it = matches!(class, Class::Again | Class::Lost) && harmless;
             if !worth_it || tries == TRIES || started.elapsed() >= self.0.deadline {
                 return Err(failure.into());
             }
@@ -280,7 +308,7 @@ where
 {
     let untouched = |failure: Failure| Stopped {
         failure,
-        untouched: true,
+        harmless: true,
     };
     let tx = conn
         .begin_with_options(options)
@@ -293,17 +321,27 @@ where
             Err(error) => {
                 let failure = Failure::from(error);
                 Err(Stopped {
-                    untouched: failure.class() == Class::Again,
+                    harmless: failure.class() == Class::Again,
                     failure,
                 })
             }
         },
         Err(failure) => {
-            // On a broken connection this fails too, and the server has rolled back by itself.
             if let Err(error) = tx.rollback().await {
-                tracing::debug!(class = ?Failure::from(error).class(), "a rollback failed");
+                report(error);
             }
             Err(untouched(failure))
         }
+    }
+}
+
+/// A rollback that failed. The pools let no connection back in that the driver believes to be in a transaction.
+fn report(error: DbErr) {
+    let class = Failure::from(error).class();
+    // A broken connection was reported when it broke, and the server rolls back by itself.
+    if class == Class::Lost {
+        tracing::debug!(?class, "a rollback failed");
+    } else {
+        tracing::warn!(?class, "a rollback failed, the connection is given up");
     }
 }

@@ -64,24 +64,36 @@ const FORGET: Sql = Sql {
     ),
 };
 
-/// At most 65 minutes back: the longest life of an access token, and some.
+/// The time, and what was stamped after the place `$1` or at most `$2` before it; at most 65 minutes back: the
+/// longest life of an access token, and some. A place ahead of the clock, which was set back, counts as now.
+macro_rules! since {
+    ($now:expr, $least:literal, $greatest:literal) => {
+        concat!(
+            "SELECT n.now, e.session_id FROM (SELECT ",
+            $now,
+            " AS now) n LEFT JOIN ended_sessions e ON e.ended_at_micros > ",
+            $greatest,
+            "(",
+            $least,
+            "($1, n.now) - $2, n.now - 3900000000)"
+        )
+    };
+}
+
 const SINCE: Sql = Sql {
-    postgres: concat!(
-        "SELECT session_id, ended_at_micros FROM ended_sessions WHERE ended_at_micros > greatest($1, ",
-        now!(postgres),
-        " - 3900000000)"
+    // Not the ever-changing clock: the time must be no later than what the statement sees.
+    postgres: since!(
+        "cast(extract(epoch FROM statement_timestamp()) * 1000000 AS bigint)",
+        "least",
+        "greatest"
     ),
-    sqlite: concat!(
-        "SELECT session_id, ended_at_micros FROM ended_sessions WHERE ended_at_micros > max($1, ",
-        now!(sqlite),
-        " - 3900000000)"
-    ),
+    sqlite: since!(now!(sqlite), "min", "max"),
 };
 
 #[derive(FromQueryResult)]
 struct Row {
-    session_id: Uuid,
-    ended_at_micros: i64,
+    now: i64,
+    session_id: Option<Uuid>,
 }
 
 /// Remembers that a session ended.
@@ -101,23 +113,20 @@ async fn forget(tx: &Tx) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What ended since, and the end of it.
+/// What ended since, and the time of the question: the place for the next one.
 ///
 /// A record becomes visible some time after it took its stamp, so the question reaches back by `overlap`, which
 /// no unit of work outlives.
 pub async fn since(conn: &Conn, after: Option<EndedCursor>, overlap: Duration) -> Result<Ended, Failure> {
     let overlap = i64::try_from(overlap.as_micros()).unwrap_or(i64::MAX);
-    let from = after.map_or(0, |EndedCursor(at)| at.saturating_sub(overlap));
-    let rows = Row::find_by_statement(SINCE.with(conn, [from.into()]))
+    let from = after.map_or(0, |EndedCursor(at)| at.max(0));
+    let rows = Row::find_by_statement(SINCE.with(conn, [from.into(), overlap.into()]))
         .all(conn)
         .await?;
-    let seen = rows.iter().map(|row| row.ended_at_micros);
-    let cursor = seen
-        .chain(after.map(|EndedCursor(at)| at))
-        .max()
-        .unwrap_or_default();
+    let now = rows.first().map_or(from, |row| row.now);
+    let sessions = rows.iter().filter_map(|row| row.session_id.map(SessionId));
     Ok(Ended {
-        sessions: rows.iter().map(|row| SessionId(row.session_id)).collect(),
-        cursor: EndedCursor(cursor),
+        sessions: sessions.collect(),
+        cursor: EndedCursor(now),
     })
 }

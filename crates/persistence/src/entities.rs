@@ -1,5 +1,6 @@
 //! The tables as sea-orm sees them. Rows never leave this crate.
 
+pub mod hidden;
 pub mod sessions;
 pub mod task_counters;
 pub mod task_walks;

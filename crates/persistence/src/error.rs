@@ -50,6 +50,13 @@ pub struct Refusal {
     constraint: Option<String>,
 }
 
+impl Refusal {
+    /// Whether user, password or database name are wrong, by the SQLSTATE: no waiting helps.
+    pub fn is_of_entry(&self) -> bool {
+        matches!(self.code.as_str(), "28P01" | "28000" | "3D000")
+    }
+}
+
 impl Failure {
     /// Whether there was no connection to send anything over.
     pub fn is_unsent(&self) -> bool {
@@ -134,9 +141,13 @@ fn postgres(code: &str, constraint: Option<&str>) -> Class {
         },
         "40001" | "40P01" => Class::Again,
         // The server went away, or was told to.
-        "57P01" | "57P02" | "57P03" | "57P05" => Class::Lost,
-        // Cancelled, waited too long for a lock, read-only after a failover, a plan older than the schema.
-        "57014" | "55P03" | "25006" | "0A000" | "58030" => Class::Unavailable,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Class::Lost,
+        // Cancelled, waited too long for a lock or altogether, read-only after a failover, a plan older than the
+        // schema; any text of a proxy that does not get through (XX000); no such table or column, because the
+        // schema is on its way (42P01, 42703).
+        "57014" | "55P03" | "25P04" | "25006" | "0A000" | "58030" | "XX000" | "42P01" | "42703" => {
+            Class::Unavailable
+        }
         _ if code.starts_with("08") => Class::Lost,
         // Out of disk, memory, connections.
         _ if code.starts_with("53") => Class::Unavailable,
@@ -146,12 +157,15 @@ fn postgres(code: &str, constraint: Option<&str>) -> Class {
 
 /// By the primary result code, which is the low byte of the extended one.
 fn sqlite(code: &str, message: &str) -> Class {
+    const ERROR: u32 = 1;
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
+    const NOMEM: u32 = 7;
     const READONLY: u32 = 8;
     const IOERR: u32 = 10;
     const FULL: u32 = 13;
     const CANTOPEN: u32 = 14;
+    const PROTOCOL: u32 = 15;
     const UNIQUE: u32 = 2067;
     let code: u32 = code.parse().unwrap_or_default();
     match code & 0xff {
@@ -159,7 +173,15 @@ fn sqlite(code: &str, message: &str) -> Class {
         _ if code == UNIQUE && message.ends_with("users.username_key") => {
             Class::Conflict(UniqueKey::Username)
         }
-        BUSY | LOCKED | READONLY | IOERR | FULL | CANTOPEN => Class::Unavailable,
+        BUSY | LOCKED | NOMEM | READONLY | IOERR | FULL | CANTOPEN | PROTOCOL => Class::Unavailable,
+        // The schema is on its way.
+        ERROR
+            if ["no such table", "no such column", "has no column"]
+                .iter()
+                .any(|text| message.contains(text)) =>
+        {
+            Class::Unavailable
+        }
         _ => Class::Broken,
     }
 }
@@ -245,7 +267,13 @@ mod tests {
             ("53100", None, Unavailable),
             ("57014", None, Unavailable),
             ("25006", None, Unavailable),
-            ("42P01", None, Broken),
+            ("42P01", None, Unavailable),
+            ("42703", None, Unavailable),
+            ("42601", None, Broken),
+            ("25P03", None, Lost),
+            ("57P05", None, Lost),
+            ("25P04", None, Unavailable),
+            ("XX000", None, Unavailable),
             ("42P05", None, Broken),
             ("26000", None, Broken),
             ("", None, Broken),
@@ -278,7 +306,12 @@ mod tests {
             ("13", "database or disk is full", Unavailable),
             ("1032", "attempt to write a readonly database", Unavailable),
             ("787", "FOREIGN KEY constraint failed", Broken),
-            ("1", "no such table: tasks", Broken),
+            ("7", "out of memory", Unavailable),
+            ("15", "locking protocol", Unavailable),
+            ("1", "no such table: tasks", Unavailable),
+            ("1", "no such column: version", Unavailable),
+            ("1", "table tasks has no column named version", Unavailable),
+            ("1", "near \"SELEC\": syntax error", Broken),
         ] {
             assert_eq!(sqlite(code, message), class, "{code}");
         }

@@ -10,7 +10,7 @@ use errand_domain::Timestamp;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::db::{Conn, Db};
-use crate::error::Failure;
+use crate::error::{Failure, Refusal};
 
 /// No time yet.
 const NEVER: i64 = i64::MIN;
@@ -77,6 +77,31 @@ impl DatabaseHealth for Health {
     }
 }
 
+/// Why a database gave no sign of life.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The server answered that user, password or database name are wrong: the settings are, no waiting helps.
+    #[error("the database lets nobody in this way")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Anything else, which may pass.
+    #[error(transparent)]
+    Unanswered(StoreError),
+}
+
+impl From<StoreError> for CheckError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(source)
+                if source.downcast_ref::<Refusal>().is_some_and(Refusal::is_of_entry) =>
+            {
+                Self::Refused(source)
+            }
+            other => Self::Unanswered(other),
+        }
+    }
+}
+
 async fn ask(conn: &Conn) -> Result<(), Failure> {
     conn.query_one_raw(Statement::from_string(conn.get_database_backend(), "SELECT 1"))
         .await?;
@@ -92,6 +117,10 @@ mod tests {
     impl Clock for Fixed {
         fn now(&self) -> Timestamp {
             Timestamp::from_micros(7).unwrap()
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
         }
     }
 

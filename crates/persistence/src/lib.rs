@@ -32,6 +32,7 @@ use std::time::Duration;
 use errand_application::ports::{AccountStore, Clock, DatabaseHealth, SessionStore, TaskStore};
 
 pub use connect::{ConnectError, Settings};
+pub use health::CheckError;
 pub use migrate::{MigrateError, MigrationStatus};
 pub use url::{DatabaseUrl, UrlError};
 
@@ -46,6 +47,8 @@ pub struct Database {
 
 impl Database {
     /// Opens it. A SQLite file is made if there is none; PostgreSQL is not contacted before the first request.
+    ///
+    /// To be called on the runtime that ends last: all work and all connections live there, whoever asks.
     pub async fn connect(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, ConnectError> {
         Ok(Self {
             db: connect::open(settings, clock).await?,
@@ -87,6 +90,12 @@ impl Database {
     /// What is known of its health.
     pub fn health(&self) -> Arc<dyn DatabaseHealth> {
         Arc::new(health::Health(self.db.clone()))
+    }
+
+    /// Asks the database for a sign of life, as [`DatabaseHealth::ping`] does, and tells wrong settings from a
+    /// database that is away.
+    pub async fn check(&self) -> Result<(), CheckError> {
+        Ok(self.health().ping().await?)
     }
 
     /// Lets running work finish and closes all connections; gives up after `within`.

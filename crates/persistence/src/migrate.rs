@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigrationTrait, SchemaManager};
 
-use crate::error::redacted;
+use crate::error::{Refusal, redacted};
 
 /// Any number that nothing else in the database locks on.
 const LOCK: i64 = 0x6572_7261_6e64;
@@ -39,6 +39,9 @@ pub enum MigrateError {
     /// The way to the database cannot be opened.
     #[error(transparent)]
     Connect(#[from] crate::connect::ConnectError),
+    /// The server answered that user, password or database name are wrong.
+    #[error("the database lets nobody in this way")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database did not do it; nothing has changed.
     #[error("the database refused")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -46,7 +49,12 @@ pub enum MigrateError {
 
 impl From<DbErr> for MigrateError {
     fn from(error: DbErr) -> Self {
-        Self::Database(redacted(error))
+        let source = redacted(error);
+        if source.downcast_ref::<Refusal>().is_some_and(Refusal::is_of_entry) {
+            Self::Refused(source)
+        } else {
+            Self::Database(source)
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Sessions.
 
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use errand_application::ports::{
-    Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, StoreError,
+    Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start, StoreError,
 };
 use errand_domain::session::{Digest, MAX_PER_USER, Presented, Session, expiry};
 use errand_domain::{SessionId, Timestamp, UserId};
@@ -13,12 +15,14 @@ use crate::accounts::lock;
 use crate::db::{Conn, Db, Tx};
 use crate::ended;
 use crate::entities::sessions::{self, Column, Entity};
-use crate::entities::users;
 use crate::error::Failure;
 use crate::scope::Owned;
 
 /// The port.
 pub struct Sessions(pub Db);
+
+/// A unit that is done so soon is not late.
+const PUNCTUAL: Duration = Duration::from_secs(1);
 
 struct Presentation {
     owner: UserId,
@@ -27,14 +31,36 @@ struct Presentation {
     token: Digest,
     next: NextRefresh,
     at: Timestamp,
+    /// When errand was asked.
+    asked: Instant,
+}
+
+impl Presentation {
+    /// When the rotation really happens. A sleeping database may wake for longer than the grace lasts, and the
+    /// client can only come again once it is awake. What is hardly late keeps the time that was given, so that
+    /// what is tested is what is stored.
+    fn rotated_at(&self) -> Timestamp {
+        let late = self.asked.elapsed();
+        if late > PUNCTUAL {
+            self.at.plus(late)
+        } else {
+            self.at
+        }
+    }
 }
 
 #[async_trait]
 impl SessionStore for Sessions {
-    async fn start(&self, owner: UserId, session: &NewSession) -> Result<bool, StoreError> {
+    async fn start(
+        &self,
+        owner: UserId,
+        account_as_of: Timestamp,
+        session: &NewSession,
+    ) -> Result<Start, StoreError> {
+        let input = (owner, account_as_of, session.clone());
         self.0
-            .write((owner, session.clone()), |tx, (owner, session)| {
-                Box::pin(start(tx, *owner, session))
+            .write(input, |tx, (owner, account_as_of, session)| {
+                Box::pin(start(tx, *owner, *account_as_of, session))
             })
             .await
     }
@@ -55,6 +81,7 @@ impl SessionStore for Sessions {
             token: *token,
             next: next.clone(),
             at,
+            asked: Instant::now(),
         };
         self.0.write(input, |tx, input| Box::pin(rotate(tx, input))).await
     }
@@ -96,9 +123,15 @@ pub fn living(owner: UserId, at: Timestamp) -> Select<Entity> {
         .order_by_asc(Column::Id)
 }
 
-async fn start(tx: &Tx, owner: UserId, session: &NewSession) -> Result<bool, Failure> {
-    if lock(tx, owner).await?.is_none() {
-        return Ok(false);
+async fn start(
+    tx: &Tx,
+    owner: UserId,
+    account_as_of: Timestamp,
+    session: &NewSession,
+) -> Result<Start, Failure> {
+    let account = lock(tx, owner).await?;
+    if account.is_none_or(|user| Timestamp::new(user.updated_at) != account_as_of) {
+        return Ok(Start::Refused);
     }
     Entity::insert(sessions::begun(owner, session))
         .exec_without_returning(tx)
@@ -113,24 +146,27 @@ async fn start(tx: &Tx, owner: UserId, session: &NewSession) -> Result<bool, Fai
         .into_tuple()
         .all(tx)
         .await?;
-    for id in alive.iter().take(alive.len().saturating_sub(MAX_PER_USER)) {
+    let too_many = alive.len().saturating_sub(MAX_PER_USER);
+    for id in alive.iter().take(too_many) {
         Entity::delete_of(owner)
             .filter(Column::Id.eq(*id))
             .exec(tx)
             .await?;
         ended::record(tx, *id).await?;
     }
-    Ok(true)
+    Ok(Start::Started {
+        pushed_out: u64::try_from(too_many).unwrap_or(u64::MAX),
+    })
 }
 
 async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
     let &Presentation { owner, id, at, .. } = input;
     // The second caller with the same token waits here, and then sees what the first one left.
-    let found = living(owner, at)
-        .filter(Column::Id.eq(id.0))
-        .lock_exclusive()
-        .one(tx)
-        .await?;
+    let held = lock(tx, owner).await?;
+    let Some(user) = held else {
+        return Ok(Rotation::Unknown);
+    };
+    let found = living(owner, at).filter(Column::Id.eq(id.0)).one(tx).await?;
     let Some(row) = found else {
         return Ok(Rotation::Unknown);
     };
@@ -143,11 +179,11 @@ async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
         }
         Presented::Replayed => Ok(Rotation::Replayed {
             session: row.session(),
-            user: user(tx, owner).await?,
+            user: user.user()?,
             salt: state.salt,
         }),
         Presented::Current => {
-            let state = state.rotated(input.next.token, input.next.salt, at);
+            let state = state.rotated(input.next.token, input.next.salt, input.rotated_at());
             let session = Session {
                 last_used_at: at,
                 expires_at: expiry(Timestamp::new(row.created_at), at),
@@ -169,20 +205,10 @@ async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
                 .await?;
             Ok(Rotation::Rotated {
                 session,
-                user: user(tx, owner).await?,
+                user: user.user()?,
             })
         }
     }
-}
-
-async fn user(tx: &Tx, owner: UserId) -> Result<errand_domain::account::User, Failure> {
-    let row = users::Entity::of(owner).one(tx).await?;
-    // The session's row is held, and it cannot be without its user.
-    row.ok_or(Failure::Corrupt {
-        table: "sessions",
-        column: "user_id",
-    })?
-    .user()
 }
 
 async fn list(conn: &Conn, owner: UserId, at: Timestamp) -> Result<Vec<Session>, Failure> {
@@ -191,6 +217,9 @@ async fn list(conn: &Conn, owner: UserId, at: Timestamp) -> Result<Vec<Session>,
 }
 
 async fn end(tx: &Tx, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, Failure> {
+    if lock(tx, owner).await?.is_none() {
+        return Ok(false);
+    }
     let done = Entity::delete_of(owner)
         .filter(Column::Id.eq(id.0))
         .filter(Column::ExpiresAt.gt(at.as_chrono()))

@@ -3,7 +3,9 @@
 //! Each is one constant text for each database, with the owner as `$1` wherever rows have one, so that the
 //! caches of prepared statements stay hot.
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+
+use crate::error::Failure;
 
 /// One statement in both languages.
 #[derive(Clone, Copy)]
@@ -30,4 +32,15 @@ impl Sql {
         };
         Statement::from_sql_and_values(backend, text, values)
     }
+}
+
+/// The one row that a writing statement gives back, if it wrote.
+///
+/// Asked for as all rows: SQLite commits once the last row was fetched, and who stops at the first one never
+/// hears that the commit failed.
+pub async fn returned<T: FromQueryResult>(
+    conn: &impl ConnectionTrait,
+    statement: Statement,
+) -> Result<Option<T>, Failure> {
+    Ok(T::find_by_statement(statement).all(conn).await?.pop())
 }

@@ -49,8 +49,9 @@ impl TaskStore for Tasks {
             task: task.clone(),
             at,
         };
+        // By its key a creation that runs twice makes one task.
         self.0
-            .write_one(input, |conn, input| Box::pin(create::run(conn, input)))
+            .write_repeatable(input, |conn, input| Box::pin(create::run(conn, input)))
             .await
     }
 

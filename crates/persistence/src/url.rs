@@ -37,9 +37,10 @@ pub enum UrlError {
     /// A part has characters that it cannot have, or a broken `%` escape.
     #[error("has a {0} that cannot be read; special characters are written as %XX")]
     Unreadable(&'static str),
-    /// A query key that errand does not know.
-    #[error("has the parameter {0:?}, which errand does not know; leave it out")]
-    UnknownParameter(String),
+    /// A query key that errand does not know; named only if it is another program's: what stands behind a
+    /// question mark may be the rest of a password that holds one.
+    #[error("has {}, which errand does not know; leave it out (in a password a ? is written as %3F)", named(*.0))]
+    UnknownParameter(Option<&'static str>),
     /// A known query key with a value that cannot be obeyed.
     #[error("has a value of the parameter {parameter:?} that errand refuses: {reason}")]
     Refused {
@@ -53,6 +54,64 @@ pub enum UrlError {
         "asks for a database in memory, which does not outlive a connection; give it a file: sqlite://errand.db"
     )]
     InMemory,
+}
+
+/// What libpq, the drivers of other languages and SQLite call their parameters.
+const FOREIGN_PARAMETERS: [&str; 43] = [
+    "cache",
+    "client_encoding",
+    "connection_limit",
+    "dbname",
+    "fallback_application_name",
+    "gssencmode",
+    "gsslib",
+    "host",
+    "hostaddr",
+    "immutable",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "load_balance_hosts",
+    "nolock",
+    "passfile",
+    "password",
+    "pool_size",
+    "port",
+    "prepare_threshold",
+    "psow",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "requiressl",
+    "schema",
+    "search_path",
+    "service",
+    "socket_timeout",
+    "ssl",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcert",
+    "sslcompression",
+    "sslcrl",
+    "sslkey",
+    "sslpassword",
+    "sslsni",
+    "target_session_attrs",
+    "user",
+    "vfs",
+];
+
+fn unknown(key: &str) -> UrlError {
+    UrlError::UnknownParameter(FOREIGN_PARAMETERS.into_iter().find(|name| *name == key))
+}
+
+fn named(parameter: Option<&'static str>) -> String {
+    parameter.map_or_else(
+        || "a parameter".to_owned(),
+        |name| format!("the parameter {name:?}"),
+    )
 }
 
 impl DatabaseUrl {

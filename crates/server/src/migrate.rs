@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use errand_application::ports::StoreError;
-use errand_persistence::{Database, MigrateError};
+use errand_persistence::{CheckError, Database, MigrateError};
 use tokio::sync::Notify;
 
 use crate::cli::{Failure, one_line};
@@ -62,7 +61,7 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
     loop {
         tries += 1;
         // Asked first: it answers within the deadline, and what it finds is what /health/ready tells.
-        let reason = match database.health().ping().await {
+        let reason = match database.check().await {
             Ok(()) => match apply(database).await {
                 Ok(()) => return Ok(()),
                 // Perhaps a lock or a restart.
@@ -72,7 +71,8 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
                 }
                 Err(error) => return Err(error.into()),
             },
-            Err(error) if tries == 1 && is_about_the_url(&error) => return Err(error.into()),
+            // At the first try that is a slip in the configuration, not a database that changes hands.
+            Err(error @ CheckError::Refused(_)) if tries == 1 => return Err(error.into()),
             Err(error) => one_line(&error),
         };
         tracing::warn!(reason, "the database cannot be migrated yet, trying again");
@@ -97,13 +97,4 @@ async fn apply(database: &Database) -> Result<(), MigrateError> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// Whether the server answered that user, password or database are wrong, by its SQLSTATE. At the first try that
-/// is a slip in the configuration, not a database that is down.
-fn is_about_the_url(error: &StoreError) -> bool {
-    let text = one_line(error);
-    ["answered 28P01", "answered 28000", "answered 3D000"]
-        .iter()
-        .any(|code| text.contains(code))
 }

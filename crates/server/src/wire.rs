@@ -55,11 +55,24 @@ pub async fn database(config: &config::Database) -> Result<Database, OpenError> 
     if let Some(deadline) = config.deadline {
         settings.deadline = deadline;
     }
-    let connected = Database::connect(&settings, Arc::new(SystemClock)).await;
+    let connected = Database::connect(&settings, Arc::new(SystemClock::default())).await;
     connected.map_err(|error| {
         // A path is no secret; what a URL holds may be.
-        let path = config.url.sqlite_path().map(|path| path.display().to_string());
-        OpenError::Connect(path.unwrap_or_else(|| "DATABASE_URL".to_owned()), error)
+        let shown = |path: &Path| path.display().to_string();
+        let place = match &error {
+            ConnectError::CaFile(_) => {
+                format!(
+                    "DATABASE_CA_FILE, {}",
+                    config.ca_file.as_deref().map(shown).unwrap_or_default()
+                )
+            }
+            ConnectError::Setting(_) if config.direct_url.is_some() => "DATABASE_DIRECT_URL".to_owned(),
+            _ => config
+                .url
+                .sqlite_path()
+                .map_or_else(|| "DATABASE_URL".to_owned(), shown),
+        };
+        OpenError::Connect(place, error)
     })
 }
 
@@ -73,7 +86,7 @@ pub fn services(
     secret: SecretString,
     database: &Database,
 ) -> Result<Services, WireError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let signer = JwtTokens::new(TokenSettings {
         signing_key: secret,

@@ -367,8 +367,12 @@ async fn a_wrong_password_of_the_database() {
         ("PORT", "0"),
         ("ERRAND__LOG__LEVEL", "error"),
     ];
-    assert_refused(&[], &variables, &["the database is unavailable"]);
-    assert_refused(&["migrate", "status"], &variables, &["the database refused"]);
+    assert_refused(&[], &variables, &["the database lets nobody in this way"]);
+    assert_refused(
+        &["migrate", "status"],
+        &variables,
+        &["the database lets nobody in this way"],
+    );
 }
 
 #[tokio::test]

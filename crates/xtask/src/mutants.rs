@@ -22,8 +22,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "tenant-in-scope",
         file: "crates/persistence/src/scope.rs",
-        from: r#"Self::find().filter(Self::OWNER.eq(owner.0))"#,
-        to: r#"Self::find().filter(Self::OWNER.gt(owner.0.saturating_sub(owner.0)))"#,
+        from: r"Self::find().filter(Self::OWNER.eq(owner.0))",
+        to: r"Self::find().filter(Self::OWNER.gt(owner.0.saturating_sub(owner.0)))",
         test: &[
             "-p",
             "errand-persistence",
@@ -38,10 +38,10 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "tenant-in-change",
         file: "crates/persistence/src/tasks/change.rs",
-        from: r#"WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
-     AND id = $2"#,
-        to: r#"WHERE user_id = (SELECT min(user_id) FROM task_counters WHERE user_id <= $1) \
-     AND id = $2"#,
+        from: r"WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
+     AND id = $2",
+        to: r"WHERE user_id = (SELECT min(user_id) FROM task_counters WHERE user_id <= $1) \
+     AND id = $2",
         test: &[
             "-p",
             "errand-persistence",
@@ -72,8 +72,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "shield",
         file: "crates/persistence/src/db.rs",
-        from: r#"tokio::spawn(task.in_current_span()).await"#,
-        to: r#"Ok::<_, tokio::task::JoinError>(task.in_current_span().await)"#,
+        from: r"self.0.runtime.spawn(task.in_current_span()).await",
+        to: r"Ok::<_, tokio::task::JoinError>(task.in_current_span().await)",
         test: &[
             "-p",
             "errand-persistence",
@@ -100,13 +100,12 @@ pub const MUTANTS: &[Mutant] = &[
         ],
         red: "parallel_creations_get_different_ids",
     },
-    // A presented refresh token holds its session's row.
+    // A presented refresh token holds its account's row.
     Mutant {
         name: "rotation-lock",
         file: "crates/persistence/src/sessions.rs",
-        from: r#"        .lock_exclusive()
-"#,
-        to: r#""#,
+        from: r"    let held = lock(tx, owner).await?;",
+        to: r"    let held = crate::entities::users::Entity::of(owner).one(tx).await?;",
         test: &[
             "-p",
             "errand-persistence",
@@ -121,9 +120,9 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "reuse-ends",
         file: "crates/persistence/src/sessions.rs",
-        from: r#"            remove(tx, owner, id).await?;
-            Ok(Rotation::Reused)"#,
-        to: r#"            Ok(Rotation::Reused)"#,
+        from: r"            remove(tx, owner, id).await?;
+            Ok(Rotation::Reused)",
+        to: r"            Ok(Rotation::Reused)",
         test: &[
             "-p",
             "errand-persistence",
@@ -138,8 +137,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "no-op",
         file: "crates/persistence/src/tasks/change.rs",
-        from: r#" THEN version + 1 ELSE version END"#,
-        to: r#" THEN version + 1 ELSE version + 1 END"#,
+        from: r" THEN version + 1 ELSE version END",
+        to: r" THEN version + 1 ELSE version + 1 END",
         test: &[
             "-p",
             "errand-persistence",
@@ -172,8 +171,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "guard-ended",
         file: "crates/application/src/sessions.rs",
-        from: r#"if !self.guard.is_alive(verified.session).await? {"#,
-        to: r#"if false && !self.guard.is_alive(verified.session).await? {"#,
+        from: r"if !self.guard.is_alive(verified.session).await? {",
+        to: r"if false && !self.guard.is_alive(verified.session).await? {",
         test: &[
             "-p",
             "errand",
@@ -188,8 +187,10 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "guard-closed",
         file: "crates/application/src/guard.rs",
-        from: r#"        let answer = self.store.ended(cursor).await?;"#,
-        to: r#"        let Ok(answer) = self.store.ended(cursor).await else { return Ok(()) };"#,
+        from: r"        answer?;
+        Ok(())",
+        to: r"        drop(answer);
+        Ok(())",
         test: &["-p", "errand-application", "--", "lets_nobody_in"],
         red: "lets_nobody_in_when_the_store_is_silent",
     },
@@ -197,13 +198,13 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "hash-for-nobody",
         file: "crates/application/src/accounts.rs",
-        from: r#"        let stored = found.as_ref().map(|c| c.password.clone());
-"#,
-        to: r#"        let stored = found.as_ref().map(|c| c.password.clone());
+        from: r"        let stored = found.as_ref().map(|c| c.password.clone());
+",
+        to: r"        let stored = found.as_ref().map(|c| c.password.clone());
         if found.is_none() {
             return Err(AppError::BadCredentials);
         }
-"#,
+",
         test: &["-p", "errand-application", "--", "hashes_for_nobody_too"],
         red: "hashes_for_nobody_too",
     },
@@ -211,13 +212,61 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "password-race",
         file: "crates/application/src/accounts.rs",
-        from: r#"        if !changed? {
+        from: r"        if !changed? {
             return Err(AppError::WrongPassword);
         }
-"#,
-        to: r#"        let _ = changed?;
-"#,
+",
+        to: r"        let _ = changed?;
+",
         test: &["-p", "errand-application", "--", "losing_against_another_change"],
         red: "losing_against_another_change_is_a_wrong_password",
+    },
+    // A password that was changed since it was given starts no session.
+    Mutant {
+        name: "proven-start",
+        file: "crates/persistence/src/sessions.rs",
+        from: r"account.is_none_or(|user| Timestamp::new(user.updated_at) != account_as_of)",
+        to: r"account.is_none_or(|_| account_as_of != account_as_of)",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_password_proven_before_a_change_starts",
+        ],
+        red: "a_password_proven_before_a_change_starts_no_session",
+    },
+    // A connection that believes in a transaction that SQLite has ended is not lent again.
+    Mutant {
+        name: "clean-connection",
+        file: "crates/persistence/src/connect.rs",
+        from: r"    Ok(!conn.is_in_transaction())",
+        to: r"    Ok(true)",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_full_disk",
+        ],
+        red: "a_full_disk_loses_nothing_that_was_acknowledged",
+    },
+    // A session that ended while its client still sent the body writes nothing.
+    Mutant {
+        name: "still-admitted",
+        file: "crates/http/src/body.rs",
+        from: r"    still_admitted(req).await?;",
+        to: r"    let _ = still_admitted;",
+        test: &[
+            "-p",
+            "errand",
+            "--test",
+            "e2e",
+            "--",
+            "a_body_that_comes_after_the_end",
+        ],
+        red: "a_body_that_comes_after_the_end_of_the_session_writes_nothing",
     },
 ];

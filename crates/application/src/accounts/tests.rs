@@ -5,7 +5,7 @@ use errand_domain::account::PasswordHash;
 
 use super::*;
 use crate::ports::{
-    HasherError, MockAccountStore, MockPasswordHasher, MockSessionStore, MockTokenSigner, Verdict,
+    HasherError, MockAccountStore, MockPasswordHasher, MockSessionStore, MockTokenSigner, Start, Verdict,
 };
 use crate::test_support::{FixedClock, SequentialEntropy, actor, credentials, user};
 
@@ -34,6 +34,11 @@ impl Mocks {
             .expect_hash()
             .times(times)
             .returning(|_| Ok(PasswordHash::new("new".into())));
+        self
+    }
+
+    fn new_address(mut self) -> Self {
+        self.accounts.expect_credentials().returning(|_| Ok(None));
         self
     }
 
@@ -100,7 +105,7 @@ mod register {
 
     #[tokio::test]
     async fn no_account_without_a_hash() {
-        let mut mocks = Mocks::default();
+        let mut mocks = Mocks::default().new_address();
         mocks
             .hasher
             .expect_hash()
@@ -113,8 +118,23 @@ mod register {
     }
 
     #[tokio::test]
+    async fn a_taken_address_costs_no_hash() {
+        let mut mocks = Mocks::default();
+        mocks
+            .accounts
+            .expect_credentials()
+            .returning(|_| Ok(Some(credentials(1))));
+        mocks.hasher.expect_hash().never();
+        mocks.accounts.expect_register().never();
+        assert!(matches!(
+            mocks.service().register(super::register(None)).await,
+            Err(AppError::EmailTaken)
+        ));
+    }
+
+    #[tokio::test]
     async fn a_chosen_name_that_is_taken_is_an_error() {
-        let mut mocks = Mocks::default().hashing(1);
+        let mut mocks = Mocks::default().new_address().hashing(1);
         mocks
             .accounts
             .expect_register()
@@ -126,7 +146,7 @@ mod register {
 
     #[tokio::test]
     async fn a_made_up_name_that_is_taken_is_made_up_again_without_hashing_again() {
-        let mut mocks = Mocks::verifying(true, false).hashing(1);
+        let mut mocks = Mocks::verifying(true, false).new_address().hashing(1);
         mocks
             .accounts
             .expect_register()
@@ -145,7 +165,7 @@ mod register {
 
     #[tokio::test]
     async fn gives_up_on_names_in_the_end() {
-        let mut mocks = Mocks::default().hashing(1);
+        let mut mocks = Mocks::default().new_address().hashing(1);
         mocks
             .accounts
             .expect_register()
@@ -221,7 +241,11 @@ mod login {
             .times(1)
             .withf(|owner, old, new| *owner == UserId(1) && old.as_str() == "stored" && new.as_str() == "new")
             .returning(|_, _, _| Ok(false));
-        mocks.sessions.expect_start().times(1).returning(|_, _| Ok(true));
+        mocks
+            .sessions
+            .expect_start()
+            .times(1)
+            .returning(|_, _, _| Ok(Start::Started { pushed_out: 0 }));
         assert!(mocks.service().login(super::login(Some("ann"))).await.is_ok());
     }
 
@@ -244,7 +268,10 @@ mod login {
             .accounts
             .expect_credentials()
             .returning(|_| Ok(Some(credentials(1))));
-        mocks.sessions.expect_start().returning(|_, _| Ok(false));
+        mocks
+            .sessions
+            .expect_start()
+            .returning(|_, _, _| Ok(Start::Refused));
         let result = mocks.service().login(super::login(Some("ann"))).await;
         assert!(matches!(result, Err(AppError::BadCredentials)));
     }
@@ -327,11 +354,11 @@ mod delete {
     }
 
     #[tokio::test]
-    async fn a_second_time_is_unauthenticated() {
+    async fn losing_against_another_change_removes_nothing() {
         let mut mocks = Mocks::verifying(true, false).finding(1);
-        mocks.accounts.expect_delete().returning(|_| Ok(false));
+        mocks.accounts.expect_delete().returning(|_, _| Ok(false));
         let result = mocks.service().delete(&actor(1), secret("right")).await;
-        assert!(matches!(result, Err(AppError::InvalidToken)));
+        assert!(matches!(result, Err(AppError::WrongPassword)));
     }
 }
 

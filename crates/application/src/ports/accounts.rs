@@ -85,9 +85,10 @@ pub trait AccountStore: Send + Sync {
         new: &PasswordHash,
     ) -> Result<bool, StoreError>;
 
-    /// Removes the account with everything that is the user's; its sessions end. `false` if it is gone.
-    /// An id is never given again.
-    async fn delete(&self, owner: UserId) -> Result<bool, StoreError>;
+    /// Removes the account with everything that is the user's, if its stored hash still is `expected`; its
+    /// sessions end. `false`, and nothing done, if the account is gone or the hash is another by now. An id is
+    /// never given again.
+    async fn delete(&self, owner: UserId, expected: &PasswordHash) -> Result<bool, StoreError>;
 
     /// Everything held of the user as of one moment; sessions that live at `at`. `None` if the account is gone.
     async fn export(&self, owner: UserId, at: Timestamp) -> Result<Option<AccountExport>, StoreError>;

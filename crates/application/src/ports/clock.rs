@@ -1,5 +1,7 @@
 //! Time and randomness.
 
+use std::time::Duration;
+
 use errand_domain::Timestamp;
 
 /// The time.
@@ -7,6 +9,9 @@ use errand_domain::Timestamp;
 pub trait Clock: Send + Sync {
     /// Now, in whole microseconds.
     fn now(&self) -> Timestamp;
+
+    /// Time since some moment of this process; goes on evenly, whatever is done to the wall clock.
+    fn monotonic(&self) -> Duration;
 }
 
 /// Cryptographically secure randomness.

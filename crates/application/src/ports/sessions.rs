@@ -56,6 +56,18 @@ pub enum Rotation {
     Unknown,
 }
 
+/// What became of the wish to start a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// It lives.
+    Started {
+        /// How many older ones ended to make room.
+        pushed_out: u64,
+    },
+    /// The account is gone, or its `updated_at` has moved; nothing was done.
+    Refused,
+}
+
 /// A place in the record of ended sessions; means something only to the store that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndedCursor(pub i64);
@@ -73,9 +85,15 @@ pub struct Ended {
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Starts a session; beyond [`errand_domain::session::MAX_PER_USER`] living ones the oldest (by creation,
-    /// then id) end. `false` if the account is gone.
-    async fn start(&self, owner: UserId, session: &NewSession) -> Result<bool, StoreError>;
+    /// Starts a session of somebody whose password was verified against the account as it was at
+    /// `account_as_of` (its `updated_at`). Beyond [`errand_domain::session::MAX_PER_USER`] living ones the
+    /// oldest (by creation, then id) end. A password changed meanwhile must not let anybody in.
+    async fn start(
+        &self,
+        owner: UserId,
+        account_as_of: Timestamp,
+        session: &NewSession,
+    ) -> Result<Start, StoreError>;
 
     /// Judges a refresh token by [`errand_domain::session::RefreshState::judge`] and acts on it: the current
     /// one is replaced by `next` and the expiry moves; a reused one ends the session (and that stays, although

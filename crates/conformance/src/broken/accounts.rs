@@ -132,7 +132,7 @@ impl AccountStore for Broken {
         Ok(renewed)
     }
 
-    async fn delete(&self, owner: UserId) -> Result<bool, StoreError> {
+    async fn delete(&self, owner: UserId, expected: &PasswordHash) -> Result<bool, StoreError> {
         let recorded = self.model.with(|state| {
             let tasks = state
                 .accounts
@@ -141,7 +141,13 @@ impl AccountStore for Broken {
             self.left_behind.lock().unwrap().extend(tasks);
             state.ended.len()
         });
-        let deleted = AccountStore::delete(&self.model, owner).await?;
+        let now = self
+            .model
+            .with(|state| state.accounts.get(&owner).map(|a| a.password.clone()));
+        let proven = now
+            .filter(|_| self.is(Defect::DeletesUnproven))
+            .unwrap_or_else(|| expected.clone());
+        let deleted = AccountStore::delete(&self.model, owner, &proven).await?;
         if self.is(Defect::DeletesAccountSilently) {
             self.model.with(|state| state.ended.truncate(recorded));
         }

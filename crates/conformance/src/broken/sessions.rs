@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, StoreError,
+    Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start, StoreError,
 };
 use errand_domain::session::{Digest, MAX_PER_USER, Presented, Session};
 use errand_domain::{SessionId, Timestamp, UserId};
@@ -21,12 +21,17 @@ impl Broken {
 
 #[async_trait]
 impl SessionStore for Broken {
-    async fn start(&self, owner: UserId, session: &NewSession) -> Result<bool, StoreError> {
+    async fn start(
+        &self,
+        owner: UserId,
+        account_as_of: Timestamp,
+        session: &NewSession,
+    ) -> Result<Start, StoreError> {
         let recorded = self.model.with(|state| state.ended.len());
         if self.is(Defect::CountsExpiredSessions) {
             return Ok(self.model.with(|state| {
                 let Some(account) = state.accounts.get_mut(&owner) else {
-                    return false;
+                    return Start::Refused;
                 };
                 account.add_session(session);
                 while account.sessions.len() > MAX_PER_USER {
@@ -35,10 +40,16 @@ impl SessionStore for Broken {
                     account.sessions.remove(&oldest);
                     state.ended.push(oldest);
                 }
-                true
+                Start::Started { pushed_out: 0 }
             }));
         }
-        let started = self.model.start(owner, session).await?;
+        let now = self
+            .model
+            .with(|state| state.accounts.get(&owner).map(|a| a.user.updated_at));
+        let as_of = now
+            .filter(|_| self.is(Defect::StartsUnproven))
+            .unwrap_or(account_as_of);
+        let started = self.model.start(owner, as_of, session).await?;
         if self.is(Defect::PushesOutSilently) {
             self.model.with(|state| state.ended.truncate(recorded));
         }

@@ -7,9 +7,9 @@ use errand_domain::account::EMAIL_MAX_BYTES;
 use errand_domain::{TaskId, UserId};
 
 use crate::fixtures::{
-    at, change, create, create_titled, days, email, ended_now, ended_since, export, hash, living, login,
-    micros, new_account, new_session, next_refresh, register, retitled, rich_task, rotate, start, started,
-    task, username,
+    at, change, create, create_titled, days, email, ended_now, ended_since, export, hash, leave, living,
+    login, micros, new_account, new_session, next_refresh, register, retitled, rich_task, rotate, sign_in,
+    start, started, task, username,
 };
 use crate::harness::Stores;
 
@@ -110,7 +110,7 @@ pub async fn absent_accounts_are_absent(stores: Stores) {
         assert_eq!(accounts.find(owner).await.unwrap(), None);
         assert_eq!(accounts.export(owner, at(1)).await.unwrap(), None);
         assert!(!accounts.renew_hash(owner, &old, &new).await.unwrap());
-        assert!(!accounts.delete(owner).await.unwrap());
+        assert!(!leave(&stores, owner).await);
         let changed = accounts.change_password(owner, &old, &new, &session, at(1)).await;
         assert!(!changed.unwrap());
     }
@@ -347,7 +347,7 @@ pub async fn deleting_an_account_ends_its_sessions(stores: Stores) {
     let ann = register(&stores, "ann").await;
     let second = start(&stores, ann.id(), at(1)).await;
     let cursor = ended_now(&stores).await;
-    assert!(stores.accounts.delete(ann.id()).await.unwrap());
+    assert!(leave(&stores, ann.id()).await);
     let ended = ended_since(&stores, cursor).await;
     for session in [&ann.session, &second] {
         assert!(ended.contains(&session.id), "{ended:?}");
@@ -357,13 +357,7 @@ pub async fn deleting_an_account_ends_its_sessions(stores: Stores) {
     }
     assert_eq!(living(&stores, ann.id(), at(2)).await, []);
     assert_eq!(stores.sessions.end_all(ann.id()).await.unwrap(), 0);
-    assert!(
-        !stores
-            .sessions
-            .start(ann.id(), &new_session(at(2)))
-            .await
-            .unwrap()
-    );
+    assert!(!sign_in(&stores, ann.id(), &new_session(at(2))).await);
 }
 
 /// Of a deleted account nothing can be read or changed any more.
@@ -373,7 +367,7 @@ pub async fn deleting_an_account_removes_everything(stores: Stores) {
     let kept = made.unwrap().unwrap();
     let trash = create_titled(&stores, ann.id(), "b").await;
     assert!(stores.tasks.delete(ann.id(), trash.id, at(2)).await.unwrap());
-    assert!(stores.accounts.delete(ann.id()).await.unwrap());
+    assert!(leave(&stores, ann.id()).await);
 
     assert_eq!(stores.accounts.find(ann.id()).await.unwrap(), None);
     assert_eq!(stores.accounts.export(ann.id(), at(3)).await.unwrap(), None);
@@ -397,9 +391,26 @@ pub async fn deleting_an_account_removes_everything(stores: Stores) {
 /// An account can be deleted once.
 pub async fn deleting_an_account_again_is_false(stores: Stores) {
     let (ann, bob) = (register(&stores, "ann").await, register(&stores, "bob").await);
-    assert!(stores.accounts.delete(ann.id()).await.unwrap());
-    assert!(!stores.accounts.delete(ann.id()).await.unwrap());
+    assert!(leave(&stores, ann.id()).await);
+    assert!(!leave(&stores, ann.id()).await);
     assert!(stores.accounts.find(bob.id()).await.unwrap().is_some());
+}
+
+/// Whoever gave the right password before it was changed may not delete the account by it.
+pub async fn a_password_proven_before_a_change_deletes_nothing(stores: Stores) {
+    let ann = register(&stores, "ann").await;
+    let proven = stores.accounts.find(ann.id()).await.unwrap().unwrap().password;
+    let (new, session) = (hash("new"), new_session(at(5)));
+    assert!(
+        stores
+            .accounts
+            .change_password(ann.id(), &proven, &new, &session, at(5))
+            .await
+            .unwrap()
+    );
+    assert!(!stores.accounts.delete(ann.id(), &proven).await.unwrap());
+    assert!(stores.accounts.find(ann.id()).await.unwrap().is_some());
+    assert!(stores.accounts.delete(ann.id(), &new).await.unwrap());
 }
 
 /// The id of a deleted account is never another's, not even that of the last one made.
@@ -408,7 +419,7 @@ pub async fn an_account_id_is_never_given_again(stores: Stores) {
     for _ in 0..4 {
         let ann = register(&stores, "ann").await;
         assert!(given.insert(ann.id()), "{} came again", ann.id());
-        assert!(stores.accounts.delete(ann.id()).await.unwrap());
+        assert!(leave(&stores, ann.id()).await);
     }
 }
 
@@ -418,7 +429,7 @@ pub async fn a_deleted_account_can_be_registered_anew_and_sees_nothing(stores: S
     let made = stores.tasks.create(old.id(), "key", &task("secret"), at(1)).await;
     let secret = made.unwrap().unwrap();
     create_titled(&stores, old.id(), "another").await;
-    assert!(stores.accounts.delete(old.id()).await.unwrap());
+    assert!(leave(&stores, old.id()).await);
 
     let new = register(&stores, "ann").await;
     assert_ne!(new.id(), old.id());

@@ -9,8 +9,8 @@ use errand_domain::{TaskId, UserId};
 
 use crate::fixtures::{
     Person, at, change, create, create_titled, days, digest, ended_now, ended_since, export, filtered, find,
-    follow, hash, ids, living, login, micros, new_session, next_refresh, page, register, retitled, rich_task,
-    rotate, seed, sorted, sorts, start, task, unique, words,
+    follow, hash, ids, leave, living, login, micros, new_session, next_refresh, page, register, retitled,
+    rich_task, rotate, seed, sign_in, sorted, sorts, start, task, unique, words,
 };
 use crate::harness::Stores;
 
@@ -28,7 +28,7 @@ impl House {
         let gone = register(stores, "gone").await;
         let ann = register(stores, "ann").await;
         let bob = register(stores, "bob").await;
-        assert!(stores.accounts.delete(gone.id()).await.unwrap());
+        assert!(leave(stores, gone.id()).await);
         let mut tasks = Vec::new();
         for n in 0..6 {
             tasks.push(
@@ -274,13 +274,7 @@ pub async fn another_owners_sessions_push_nobody_out(stores: Stores) {
         start(&stores, house.strangers[0], at(20 + n)).await;
     }
     for stranger in &house.strangers[1..] {
-        assert!(
-            !stores
-                .sessions
-                .start(*stranger, &new_session(at(90)))
-                .await
-                .unwrap()
-        );
+        assert!(!sign_in(&stores, *stranger, &new_session(at(90))).await);
     }
     house.is_untouched(&stores).await;
 }
@@ -308,7 +302,7 @@ pub async fn another_owner_deletes_only_itself(stores: Stores) {
     let cursor = ended_now(&stores).await;
     create_titled(&stores, house.strangers[0], "own").await;
     for (n, stranger) in house.strangers.iter().enumerate() {
-        assert_eq!(stores.accounts.delete(*stranger).await.unwrap(), n == 0);
+        assert_eq!(leave(&stores, *stranger).await, n == 0);
     }
     let ended = ended_since(&stores, cursor).await;
     assert!(!ended.contains(&house.ann.session.id));

@@ -9,8 +9,8 @@ use errand_domain::session::MAX_PER_USER;
 use errand_domain::{Timestamp, UserId};
 
 use crate::fixtures::{
-    at, create_titled, ended_now, ended_since, export, hash, living, login, new_account, new_session,
-    next_refresh, register, rotate, shown, start, task,
+    at, create_titled, ended_now, ended_since, export, hash, leave, living, login, new_account, new_session,
+    next_refresh, register, rotate, shown, sign_in, start, task,
 };
 use crate::harness::Stores;
 use crate::parallel::parallel;
@@ -247,15 +247,10 @@ pub async fn nothing_outlives_an_account_deleted_meanwhile(stores: Stores) {
             let (stores, session) = (stores.clone(), session.clone());
             async move {
                 match i % 4 {
-                    0 if i == 0 => assert!(stores.accounts.delete(owner).await.unwrap()),
+                    0 if i == 0 => assert!(leave(&stores, owner).await),
                     1 => {
                         let new = new_session(at(1));
-                        return stores
-                            .sessions
-                            .start(owner, &new)
-                            .await
-                            .unwrap()
-                            .then_some(new.id);
+                        return sign_in(&stores, owner, &new).await.then_some(new.id);
                     }
                     2 => {
                         rotate(&stores, owner, &session, &session.token, &next_refresh(), at(1)).await;
@@ -295,7 +290,7 @@ pub async fn one_of_parallel_account_deletions_wins(stores: Stores) {
         let ann = register(&stores, &format!("ann{round}")).await.id();
         let answers = parallel(MANY, |_| {
             let stores = stores.clone();
-            async move { stores.accounts.delete(ann).await.unwrap() }
+            async move { leave(&stores, ann).await }
         });
         assert_eq!(answers.await.iter().filter(|deleted| **deleted).count(), 1);
     }

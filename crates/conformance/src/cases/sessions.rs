@@ -7,10 +7,11 @@ use errand_domain::session::{ABSOLUTE_LIFE, IDLE_LIFE, MAX_PER_USER};
 use errand_domain::{SessionId, UserId};
 
 use crate::fixtures::{
-    at, days, digest, ended_now, ended_since, hash, living, micros, new_session, next_refresh,
-    numbered_session, register, rotate, start, started, unique, uuid,
+    at, days, digest, ended_now, ended_since, hash, leave, living, micros, new_session, next_refresh,
+    numbered_session, register, rotate, sign_in, start, started, unique, uuid,
 };
 use crate::harness::Stores;
+use errand_application::ports::Start;
 
 /// A session comes back with everything that it was started with, and with its expiry.
 pub async fn a_session_comes_back_with_every_field(stores: Stores) {
@@ -27,7 +28,7 @@ pub async fn a_session_comes_back_with_every_field(stores: Stores) {
             user_agent,
             ..new_session(at(n).plus(micros(654_321)))
         };
-        assert!(stores.sessions.start(ann.id(), &session).await.unwrap());
+        assert!(sign_in(&stores, ann.id(), &session).await);
         expected.push(started(ann.id(), &session));
     }
     assert_eq!(stores.sessions.list(ann.id(), at(10)).await.unwrap(), expected);
@@ -40,7 +41,7 @@ pub async fn sessions_are_listed_oldest_first_then_by_id(stores: Stores) {
     let mut expected = vec![(at(0), ann.session.id)];
     for (n, created_at) in [(3, 7), (1, 7), (4, 2), (0, 9), (2, 7)] {
         let session = numbered_session(numbers[n], at(created_at));
-        assert!(stores.sessions.start(ann.id(), &session).await.unwrap());
+        assert!(sign_in(&stores, ann.id(), &session).await);
         expected.push((session.created_at, session.id));
     }
     expected.sort();
@@ -53,7 +54,7 @@ pub async fn sessions_are_listed_oldest_first_then_by_id(stores: Stores) {
 pub async fn absent_owners_have_no_sessions(stores: Stores) {
     for owner in [UserId(i64::MAX), UserId(0), UserId(-1)] {
         let session = new_session(at(0));
-        assert!(!stores.sessions.start(owner, &session).await.unwrap());
+        assert!(!sign_in(&stores, owner, &session).await);
         assert_eq!(stores.sessions.list(owner, at(0)).await.unwrap(), []);
         assert!(!stores.sessions.end(owner, session.id, at(0)).await.unwrap());
         assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 0);
@@ -115,7 +116,7 @@ pub async fn the_oldest_session_is_by_creation_then_id(stores: Stores) {
     let mut sessions = Vec::new();
     for number in numbers {
         let session = numbered_session(number, at(10));
-        assert!(stores.sessions.start(ann.id(), &session).await.unwrap());
+        assert!(sign_in(&stores, ann.id(), &session).await);
         sessions.push(session);
     }
     let smallest = sessions.last().unwrap();
@@ -133,6 +134,40 @@ pub async fn the_oldest_session_is_by_creation_then_id(stores: Stores) {
     let living = living(&stores, ann.id(), at(30)).await;
     assert_eq!(living.len(), MAX_PER_USER);
     assert!(!living.contains(&smallest.id), "the smallest id is the oldest");
+}
+
+/// Whoever gave the right password before it was changed gets no session for it; a renewed hash of the same
+/// password keeps nobody out.
+pub async fn a_password_proven_before_a_change_starts_no_session(stores: Stores) {
+    let ann = register(&stores, "ann").await;
+    let proven = stores.accounts.find(ann.id()).await.unwrap().unwrap();
+    let (as_of, renewed) = (proven.user.updated_at, hash("renewed"));
+    assert!(
+        stores
+            .accounts
+            .renew_hash(ann.id(), &proven.password, &renewed)
+            .await
+            .unwrap()
+    );
+    let session = new_session(at(1));
+    let started = stores.sessions.start(ann.id(), as_of, &session).await.unwrap();
+    assert_eq!(started, Start::Started { pushed_out: 0 });
+    let new = new_session(at(5));
+    assert!(
+        stores
+            .accounts
+            .change_password(ann.id(), &renewed, &hash("new"), &new, at(5))
+            .await
+            .unwrap()
+    );
+    let refused = stores
+        .sessions
+        .start(ann.id(), as_of, &new_session(at(6)))
+        .await
+        .unwrap();
+    assert_eq!(refused, Start::Refused);
+    let living = stores.sessions.list(ann.id(), at(6)).await.unwrap();
+    assert_eq!(living.iter().map(|s| s.id).collect::<Vec<_>>(), [new.id]);
 }
 
 /// Only living sessions count against the limit: the oldest of all stays while the expired are in the way.
@@ -362,7 +397,7 @@ pub async fn following_the_record_misses_no_ending(stores: Stores) {
                 vec![all[6].id]
             }
             _ => {
-                assert!(stores.accounts.delete(bob.id()).await.unwrap());
+                assert!(leave(&stores, bob.id()).await);
                 vec![bob.session.id]
             }
         };

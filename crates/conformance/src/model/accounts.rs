@@ -134,8 +134,15 @@ impl AccountStore for Model {
         }))
     }
 
-    async fn delete(&self, owner: UserId) -> Result<bool, StoreError> {
+    async fn delete(&self, owner: UserId, expected: &PasswordHash) -> Result<bool, StoreError> {
         Ok(self.with(|state| {
+            if state
+                .accounts
+                .get(&owner)
+                .is_none_or(|account| account.password != *expected)
+            {
+                return false;
+            }
             let Some(mut account) = state.accounts.remove(&owner) else {
                 return false;
             };

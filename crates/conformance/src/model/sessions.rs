@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, StoreError,
+    Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start, StoreError,
 };
 use errand_domain::session::{Digest, MAX_PER_USER, Presented, RefreshState, Session, expiry};
 use errand_domain::{SessionId, Timestamp, UserId};
@@ -74,13 +74,21 @@ impl Account {
 
 #[async_trait]
 impl SessionStore for Model {
-    async fn start(&self, owner: UserId, session: &NewSession) -> Result<bool, StoreError> {
+    async fn start(
+        &self,
+        owner: UserId,
+        account_as_of: Timestamp,
+        session: &NewSession,
+    ) -> Result<Start, StoreError> {
         Ok(self.with(|state| {
-            let Some(account) = state.accounts.get_mut(&owner) else {
-                return false;
+            let account = state.accounts.get_mut(&owner);
+            let Some(account) = account.filter(|a| a.user.updated_at == account_as_of) else {
+                return Start::Refused;
             };
-            state.ended.extend(account.start(session));
-            true
+            let pushed_out = account.start(session);
+            let count = pushed_out.len() as u64;
+            state.ended.extend(pushed_out);
+            Start::Started { pushed_out: count }
         }))
     }
 

@@ -73,7 +73,18 @@ impl World {
             }
             Event::DeleteAccount { who } => {
                 let who = self.people.get(who);
-                self.same(model.delete(who.model).await, store.delete(who.store).await)
+                let (Some(kept), Some(also)) = (
+                    fine(model.find(who.model).await)?,
+                    fine(store.find(who.store).await)?,
+                ) else {
+                    let nobodys = stored(0);
+                    let deleted = model.delete(who.model, &nobodys).await;
+                    return self
+                        .same(deleted, store.delete(who.store, &nobodys).await)
+                        .map(drop);
+                };
+                let deleted = model.delete(who.model, &kept.password).await;
+                self.same(deleted, store.delete(who.store, &also.password).await)
                     .map(drop)
             }
             Event::Export { who } => self.export(self.people.get(who)).await,

@@ -1,6 +1,6 @@
 //! Who is who on either side: an adapter may number its accounts as it likes.
 
-use errand_application::ports::{AccountExport, Credentials, Rotation};
+use errand_application::ports::{AccountExport, Credentials, Rotation, Start};
 use errand_domain::UserId;
 use errand_domain::account::User;
 use errand_domain::query::TaskPage;
@@ -46,6 +46,12 @@ impl People {
 /// An answer of the store in the model's ids.
 pub(super) trait InModelIds {
     fn in_model_ids(self, people: &People) -> Self;
+}
+
+impl InModelIds for Start {
+    fn in_model_ids(self, _: &People) -> Self {
+        self
+    }
 }
 
 impl InModelIds for User {

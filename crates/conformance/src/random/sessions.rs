@@ -1,19 +1,32 @@
 //! Sessions on both sides.
 
-use errand_application::ports::{NextRefresh, Rotation};
+use errand_application::ports::{Credentials, NextRefresh, Rotation, Start};
+
+use errand_domain::Timestamp;
 
 use super::history::Event;
+use super::people::Pair;
 use super::world::{Client, Different, World, fine};
 use crate::fixtures::digest;
 
 impl World {
+    /// When somebody's account last changed, on both sides; now, if there is none.
+    async fn as_of(&self, who: Pair) -> Result<(Timestamp, Timestamp), Different> {
+        let model = fine(self.model_stores.accounts.find(who.model).await)?;
+        let store = fine(self.store.accounts.find(who.store).await)?;
+        let time = |found: Option<Credentials>| found.map_or(self.now, |f| f.user.updated_at);
+        Ok((time(model), time(store)))
+    }
+
     pub(super) async fn sessions(&mut self, event: &Event) -> Result<(), Different> {
         let (model, store) = (self.model_stores.sessions.clone(), self.store.sessions.clone());
         match *event {
             Event::Start { who } => {
                 let (pair, session) = (self.people.get(who), self.session());
-                let started = model.start(pair.model, &session).await;
-                if self.same(started, store.start(pair.store, &session).await)? {
+                let (model_as_of, store_as_of) = self.as_of(pair).await?;
+                let started = model.start(pair.model, model_as_of, &session).await;
+                let also = store.start(pair.store, store_as_of, &session).await;
+                if self.same(started, also)? != Start::Refused {
                     self.remember(who, &session);
                 }
                 Ok(())

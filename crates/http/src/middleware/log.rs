@@ -47,11 +47,16 @@ impl RootSpanBuilder for RequestLog {
             method = known(response.request().method()),
             route = extensions.get::<Matched>().map_or("-", |matched| matched.path),
             status = status.as_u16(),
-            duration_ms = started.map(|started| started.0.elapsed().as_secs_f64() * 1000.0),
+            duration_ms = started.map(|started| milliseconds(started.0.elapsed())),
             user_id = extensions.get::<Actor>().map(|actor| actor.user().0),
             "request"
         );
     }
+}
+
+/// With three decimals: microseconds.
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 /// Anybody can make up methods.

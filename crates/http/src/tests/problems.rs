@@ -42,6 +42,7 @@ fn credentials() -> Credentials {
 
 fn registering(result: fn() -> StoreError) -> Mocks {
     let mut mocks = Mocks::default().verifying(true);
+    mocks.accounts.expect_credentials().returning(|_| Ok(None));
     mocks
         .accounts
         .expect_register()

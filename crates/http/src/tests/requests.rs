@@ -2,8 +2,8 @@
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
-use errand_application::ports::{AccountExport, Credentials, DeletedTask};
-use errand_domain::account::PasswordHash;
+use errand_application::ports::{AccountExport, Credentials, DeletedTask, Start};
+use errand_domain::account::{LoginName, PasswordHash};
 use errand_domain::query::{PageStart, TaskPage};
 use errand_domain::session::Session;
 use serde_json::json;
@@ -28,18 +28,22 @@ fn signing_in() -> Mocks {
         user: user(),
         password: PasswordHash::new("stored".into()),
     };
-    mocks
-        .accounts
-        .expect_credentials()
-        .returning(move |_| Ok(Some(found())));
+    // Everybody is there but whoever is new.
+    mocks.accounts.expect_credentials().returning(move |name| {
+        let new = matches!(name, LoginName::Email(email) if email.as_str() == "new@example.com");
+        Ok((!new).then(found))
+    });
     mocks.accounts.expect_find().returning(move |_| Ok(Some(found())));
     mocks.accounts.expect_register().returning(|_, _| Ok(user()));
-    mocks.accounts.expect_delete().returning(|_| Ok(true));
+    mocks.accounts.expect_delete().returning(|_, _| Ok(true));
     mocks
         .accounts
         .expect_change_password()
         .returning(|_, _, _, _, _| Ok(true));
-    mocks.sessions.expect_start().returning(|_, _| Ok(true));
+    mocks
+        .sessions
+        .expect_start()
+        .returning(|_, _, _| Ok(Start::Started { pushed_out: 0 }));
     mocks.sessions.expect_end().returning(|_, _, _| Ok(true));
     mocks.sessions.expect_end_all().returning(|_| Ok(2));
     mocks
@@ -47,7 +51,7 @@ fn signing_in() -> Mocks {
 
 #[actix_web::test]
 async fn every_way_to_a_grant() {
-    let register = r#"{"email":"ann@example.com","password":"violet tandem bridge"}"#;
+    let register = r#"{"email":"new@example.com","password":"violet tandem bridge"}"#;
     let form = TestRequest::post()
         .uri("/api/token")
         .insert_header(("content-type", "application/x-www-form-urlencoded; charset=UTF-8"))
@@ -314,7 +318,7 @@ async fn pages_of_listed_origins_may_read_everything() {
             .insert_header(("access-control-request-method", "PATCH"))
             .insert_header((
                 "access-control-request-headers",
-                "authorization, content-type, if-match",
+                "authorization, content-type, x-request-id",
             ))
     };
     let allowed = "http://localhost:3000";

@@ -64,6 +64,10 @@ impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         now()
     }
+
+    fn monotonic(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }
 
 #[derive(Default)]

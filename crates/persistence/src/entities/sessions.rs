@@ -6,6 +6,7 @@ use errand_domain::{SessionId, Timestamp, UserId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 
+use super::hidden::HiddenBytes;
 use crate::error::Failure;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -17,10 +18,10 @@ pub struct Model {
     pub id: Uuid,
     pub user_agent: Option<String>,
     pub generation: i64,
-    pub family: Vec<u8>,
-    pub token: Vec<u8>,
-    pub previous_token: Option<Vec<u8>>,
-    pub salt: Vec<u8>,
+    pub family: HiddenBytes,
+    pub token: HiddenBytes,
+    pub previous_token: Option<HiddenBytes>,
+    pub salt: HiddenBytes,
     pub rotated_at: DateTimeUtc,
     pub created_at: DateTimeUtc,
     pub last_used_at: DateTimeUtc,
@@ -60,8 +61,9 @@ impl Model {
     }
 }
 
-fn digest(bytes: &[u8], column: &'static str) -> Result<Digest, Failure> {
-    bytes.try_into().map(Digest).map_err(|_| Failure::Corrupt {
+fn digest(bytes: &HiddenBytes, column: &'static str) -> Result<Digest, Failure> {
+    let bytes: Result<[u8; 32], _> = bytes.0.as_slice().try_into();
+    bytes.map(Digest).map_err(|_| Failure::Corrupt {
         table: "sessions",
         column,
     })
@@ -82,14 +84,34 @@ pub fn begun(owner: UserId, session: &NewSession) -> ActiveModel {
         id: Set(id.0),
         user_agent: Set(user_agent.clone()),
         generation: Set(0),
-        family: Set(family.0.to_vec()),
-        token: Set(token.0.to_vec()),
+        family: Set(HiddenBytes(family.0.to_vec())),
+        token: Set(HiddenBytes(token.0.to_vec())),
         previous_token: Set(None),
         // No token came before this one, so nothing was derived.
-        salt: Set(vec![0; 32]),
+        salt: Set(HiddenBytes(vec![0; 32])),
         rotated_at: Set(at),
         created_at: Set(at),
         last_used_at: Set(at),
         expires_at: Set(expiry(*created_at, *created_at).as_chrono()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_show_no_digest() {
+        let session = NewSession {
+            id: SessionId(Uuid::nil()),
+            user_agent: None,
+            family: Digest([77; 32]),
+            token: Digest([77; 32]),
+            created_at: Timestamp::from_micros(0).unwrap(),
+        };
+        let row = begun(UserId(1), &session);
+        let model = sea_orm::TryIntoModel::try_into_model(row.clone()).unwrap();
+        let shown = format!("{row:?} {model:?}");
+        assert!(!shown.contains("77") && shown.contains("Hidden"), "{shown}");
     }
 }

@@ -5,6 +5,7 @@ use errand_domain::account::{Email, PasswordHash, User, Username};
 use errand_domain::{Timestamp, UserId};
 use sea_orm::entity::prelude::*;
 
+use super::hidden::Hidden;
 use crate::error::Failure;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -16,7 +17,7 @@ pub struct Model {
     pub username_key: String,
     pub email: String,
     pub email_key: String,
-    pub password_hash: String,
+    pub password_hash: Hidden,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub disabled_at: Option<DateTimeUtc>,
@@ -45,7 +46,7 @@ impl Model {
     pub fn credentials(self) -> Result<Credentials, Failure> {
         Ok(Credentials {
             user: self.user()?,
-            password: PasswordHash::new(self.password_hash),
+            password: PasswordHash::new(self.password_hash.0),
         })
     }
 }

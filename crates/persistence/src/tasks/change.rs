@@ -8,14 +8,14 @@ use errand_application::ports::StoreError;
 use errand_domain::task::{Completion, Description, Due, Task, TaskChange, Title};
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DbBackend, FromQueryResult, QueryFilter, UpdateMany};
+use sea_orm::{ColumnTrait, DbBackend, QueryFilter, UpdateMany};
 
 use super::{columns, find};
 use crate::db::{Conn, Db, Tx};
 use crate::entities::tasks::{Column, Entity, Row, tag_keys, tags};
 use crate::error::Failure;
 use crate::scope::Owned;
-use crate::sql::Sql;
+use crate::sql::{Sql, returned};
 
 struct Input {
     owner: UserId,
@@ -143,8 +143,7 @@ async fn in_one_statement(conn: &Conn, input: &Input) -> Result<Option<Task>, Fa
         new_tags.as_ref().map(tag_keys).into(),
         completion.into(),
     ];
-    let statement = Sql::both(CHANGE).with(conn, values);
-    let row = Row::find_by_statement(statement).one(conn).await?;
+    let row: Option<Row> = returned(conn, Sql::both(CHANGE).with(conn, values)).await?;
     row.map(Row::task).transpose()
 }
 

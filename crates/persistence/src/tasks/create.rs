@@ -2,13 +2,13 @@
 
 use errand_domain::task::{Description, Due, NewTask, Task};
 use errand_domain::{Timestamp, UserId};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter};
 
 use super::{columns, living};
 use crate::db::Conn;
 use crate::entities::tasks::{Column, Row, tag_keys, tags};
 use crate::error::Failure;
-use crate::sql::Sql;
+use crate::sql::{Sql, returned};
 
 pub struct Creation {
     pub owner: UserId,
@@ -60,9 +60,7 @@ pub async fn run(conn: &Conn, input: &Creation) -> Result<Option<Task>, Failure>
         task.completed.then(|| at.as_chrono()).into(),
         at.as_chrono().into(),
     ];
-    let made = Row::find_by_statement(CREATE.with(conn, values))
-        .one(conn)
-        .await?;
+    let made: Option<Row> = returned(conn, CREATE.with(conn, values)).await?;
     if let Some(row) = made {
         return row.task().map(Some);
     }

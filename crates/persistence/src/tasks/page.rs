@@ -41,10 +41,19 @@ pub async fn page(
         }
         // The order may change under the reader's feet: remember it. The page is then the walk's first, read
         // again, so that what the reader sees and what it has still to see make one whole.
-        db.write(input.clone(), |tx, (owner, query, seed)| {
-            Box::pin(walk::begin(tx, *owner, query, *seed))
-        })
-        .await?;
+        let begun = db
+            .write(input.clone(), |tx, (owner, query, seed)| {
+                Box::pin(walk::begin(tx, *owner, query, *seed))
+            })
+            .await?;
+        if !begun {
+            // The account went, and everything with it.
+            return Ok(Some(TaskPage {
+                tasks: Vec::new(),
+                next: None,
+                total: page.total.map(|_| 0),
+            }));
+        }
         Some(seed.id)
     };
     db.read((input, begun), |conn, ((owner, query, _), begun)| {

@@ -1,6 +1,6 @@
 //! Walks: remembered orders.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use errand_application::ports::WalkSeed;
@@ -8,14 +8,17 @@ use errand_domain::query::TaskQuery;
 use errand_domain::task::Task;
 use errand_domain::{TaskId, UserId};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{
+    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use uuid::Uuid;
 
 use super::filter::ordered;
 use super::page::matching;
 use crate::db::{Conn, Tx};
-use crate::entities::task_walks;
-use crate::entities::tasks::{Column, Row};
+use crate::entities::tasks::{self, Column, Row};
+use crate::entities::{task_walks, users};
 use crate::error::Failure;
 use crate::scope::Owned;
 use crate::sql::Sql;
@@ -24,13 +27,26 @@ use crate::sql::Sql;
 const KEPT: Duration = Duration::from_hours(1);
 /// The most walks of one user, whatever their age.
 const MOST: u64 = 100;
+/// So many places are read at once when the first ones did not fill a page.
+const LEAP: u32 = 10_000;
 /// The bytes of an id.
 const WIDTH: usize = size_of::<i64>();
 /// No list is longer, and eight times as much still is a length to both databases.
 const OFFSET_MAX: u32 = 1 << 27;
 
-/// Remembers the order of everything that matches, and forgets what is old.
-pub async fn begin(tx: &Tx, owner: UserId, query: &TaskQuery, seed: WalkSeed) -> Result<(), Failure> {
+/// Remembers the order of everything that matches, and forgets what is old. `false` if the account is gone.
+pub async fn begin(tx: &Tx, owner: UserId, query: &TaskQuery, seed: WalkSeed) -> Result<bool, Failure> {
+    // The row that the walk's will refer to, held before anything else of its user's is.
+    let account: Option<i64> = users::Entity::of(owner)
+        .select_only()
+        .column(users::Column::Id)
+        .lock(LockType::KeyShare)
+        .into_tuple()
+        .one(tx)
+        .await?;
+    if account.is_none() {
+        return Ok(false);
+    }
     let ids: Vec<i64> = ordered(matching(tx, owner, query), query.sort)
         .select_only()
         .column(Column::Id)
@@ -46,7 +62,8 @@ pub async fn begin(tx: &Tx, owner: UserId, query: &TaskQuery, seed: WalkSeed) ->
     task_walks::Entity::insert(walk)
         .exec_without_returning(tx)
         .await?;
-    forget(tx, owner, seed).await
+    forget(tx, owner, seed).await?;
+    Ok(true)
 }
 
 async fn forget(tx: &Tx, owner: UserId, seed: WalkSeed) -> Result<(), Failure> {
@@ -82,27 +99,37 @@ pub async fn read(
     offset: u32,
 ) -> Result<Option<(Vec<Task>, Option<u32>)>, Failure> {
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    // One more than the page takes: whether something is left is only known once it is found.
+    let enough = limit.saturating_add(1);
+    let mut reach = query.limit.saturating_add(1);
     let mut tasks = Vec::new();
-    let mut place = offset.min(OFFSET_MAX);
+    let mut start = offset.min(OFFSET_MAX);
     loop {
-        // One more than the page takes: whether something is left is only known once it is found.
-        let chunk = query.limit.saturating_add(1);
-        let Some(ids) = slice(conn, owner, walk, place, chunk).await? else {
+        let Some(ids) = slice(conn, owner, walk, start, reach).await? else {
             return Ok(None);
         };
         if ids.is_empty() {
             return Ok(Some((tasks, None)));
         }
-        let mut found = fetch(conn, owner, query, &ids).await?;
-        for id in ids {
-            if let Some(row) = found.remove(&id) {
-                if tasks.len() == limit {
-                    return Ok(Some((tasks, Some(place))));
-                }
-                tasks.push(row.task()?);
-            }
-            place += 1;
+        let mut places: Vec<(u32, TaskId)> = (start..).zip(ids).collect();
+        start = places.last().map_or(start, |(place, _)| place + 1);
+        if places.len() > enough {
+            // Many, of which few may be left: asked for by id before any is read whole.
+            let left = still_there(conn, owner, query, &places).await?;
+            places.retain(|(_, id)| left.contains(id));
         }
+        for some in places.chunks(enough) {
+            let mut found = fetch(conn, owner, query, some).await?;
+            for (place, id) in some {
+                if let Some(row) = found.remove(id) {
+                    if tasks.len() == limit {
+                        return Ok(Some((tasks, Some(*place))));
+                    }
+                    tasks.push(row.task()?);
+                }
+            }
+        }
+        reach = LEAP.max(reach);
     }
 }
 
@@ -139,21 +166,46 @@ async fn slice(
     }))
 }
 
-/// Those that are still there and still match.
+/// Those that are still there and still match, in any order.
+fn remaining(
+    conn: &Conn,
+    owner: UserId,
+    query: &TaskQuery,
+    places: &[(u32, TaskId)],
+) -> Select<tasks::Entity> {
+    let ids = places.iter().map(|(_, id)| id.0);
+    // One parameter, so that one statement does for every number of ids.
+    let wanted = if conn.get_database_backend() == DbBackend::Postgres {
+        Column::Id.eq_any(ids)
+    } else {
+        let json: serde_json::Value = ids.collect();
+        Expr::cust_with_values("id IN (SELECT value FROM json_each(?))", [json.to_string()])
+    };
+    matching(conn, owner, query).filter(wanted)
+}
+
+async fn still_there(
+    conn: &Conn,
+    owner: UserId,
+    query: &TaskQuery,
+    places: &[(u32, TaskId)],
+) -> Result<HashSet<TaskId>, Failure> {
+    let ids: Vec<i64> = remaining(conn, owner, query, places)
+        .select_only()
+        .column(Column::Id)
+        .into_tuple()
+        .all(conn)
+        .await?;
+    Ok(ids.into_iter().map(TaskId).collect())
+}
+
 async fn fetch(
     conn: &Conn,
     owner: UserId,
     query: &TaskQuery,
-    ids: &[TaskId],
+    places: &[(u32, TaskId)],
 ) -> Result<HashMap<TaskId, Row>, Failure> {
-    let ids = ids.iter().map(|id| id.0);
-    let wanted = match conn.get_database_backend() {
-        // One parameter, so that one statement does for every number of ids.
-        DbBackend::Postgres => Column::Id.eq_any(ids),
-        _ => Column::Id.is_in(ids),
-    };
-    let rows: Vec<Row> = matching(conn, owner, query)
-        .filter(wanted)
+    let rows: Vec<Row> = remaining(conn, owner, query, places)
         .into_model()
         .all(conn)
         .await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{UrlError, percent_decode};
+use super::{UrlError, percent_decode, unknown};
 
 /// A PostgreSQL server and how to get in.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ impl Postgres {
             // The driver cannot bind channels (a verified certificate stands in for it); the rest is for
             // other drivers, and errand has settings of its own.
             "channel_binding" | "connect_timeout" | "pgbouncer" | "pool_timeout" | "sslnegotiation" => {}
-            other => return Err(UrlError::UnknownParameter(other.to_owned())),
+            other => return Err(unknown(other)),
         }
         Ok(())
     }

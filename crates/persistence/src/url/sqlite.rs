@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{UrlError, percent_decode};
+use super::{UrlError, percent_decode, unknown};
 
 pub fn parse(text: &str) -> Result<PathBuf, UrlError> {
     let (scheme, rest) = text.split_once(':').ok_or(UrlError::Scheme)?;
@@ -24,12 +24,14 @@ pub fn parse(text: &str) -> Result<PathBuf, UrlError> {
                     reason: "the file is always read, written and created (rwc)",
                 });
             }
-            (key, _) => return Err(UrlError::UnknownParameter(key.to_owned())),
+            (key, _) => return Err(unknown(key)),
         }
     }
     let path = percent_decode(path).ok_or(UrlError::Unreadable("path"))?;
     if path.is_empty() || path.ends_with('/') {
         return Err(UrlError::Missing("file name"));
     }
+    // `sqlite:///./todo.db` is how SQLAlchemy writes a relative path; nobody means the root by it.
+    let path = path.strip_prefix("/./").unwrap_or(&path);
     Ok(PathBuf::from(path))
 }

@@ -10,7 +10,7 @@ use errand_application::ports::StoreError;
 use errand_conformance::Harness;
 use errand_domain::UserId;
 use errand_domain::account::LoginName;
-use errand_persistence::{ConnectError, Database, DatabaseUrl, Settings};
+use errand_persistence::{CheckError, ConnectError, Database, DatabaseUrl, MigrateError, Settings};
 use errand_testbed::Postgres;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -117,7 +117,21 @@ async fn a_server_without_a_trusted_certificate_is_not_talked_to() {
 }
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn subscriber(&self, level: tracing::Level) -> impl tracing::Subscriber + use<> {
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(self.clone())
+            .finish()
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -161,12 +175,7 @@ async fn is_discreet() {
     }
     let database = Postgres::shared().create_database().await;
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = tracing::subscriber::set_default(log.subscriber(tracing::Level::DEBUG));
     let mut shown = String::new();
 
     let mut settings = settings(&database, &database.url);
@@ -209,10 +218,14 @@ async fn is_discreet() {
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     write!(shown, "{error:?} {error}").unwrap();
     let error = bad.migrate().await.unwrap_err();
+    assert!(matches!(error, MigrateError::Refused(_)), "{error:?}");
+    write!(shown, "{error:?} {error}").unwrap();
+    let error = bad.check().await.unwrap_err();
+    assert!(matches!(error, CheckError::Refused(_)), "{error:?}");
     write!(shown, "{error:?} {error}").unwrap();
 
     drop(guard);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("INSERT INTO"), "statements are logged at debug");
     let shown = format!("{log}{shown}").to_lowercase();
     for secret in [

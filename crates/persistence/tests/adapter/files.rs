@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use errand_application::ports::StoreError;
 use errand_conformance::Harness;
+use errand_domain::account::PasswordHash;
 use errand_persistence::{ConnectError, Database, DatabaseUrl, Settings};
 
+use crate::environment::Log;
 use crate::support::{Sqlite, Stopped, at, open, register, stores, task};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +32,8 @@ async fn a_new_file_is_private_and_durable() {
         .await
         .unwrap();
     assert_eq!(mode, "wal");
-    assert!(sqlite.database.accounts().delete(owner).await.unwrap());
+    let hash = PasswordHash::new("$hash$".into());
+    assert!(sqlite.database.accounts().delete(owner, &hash).await.unwrap());
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions")
         .fetch_one(&mut outside)
         .await
@@ -105,4 +108,25 @@ async fn a_write_waits_for_another_process() {
     };
     let (made, ()) = tokio::join!(creating, ending);
     assert!(made.unwrap().is_some());
+}
+
+/// What an administrator made is left as it is, but not in silence.
+#[tokio::test]
+async fn a_file_that_others_can_read_is_told_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("errand.db");
+    let settings = Settings::new(DatabaseUrl::sqlite(&path));
+    let told = async || {
+        let log = Log::default();
+        let guard = tracing::subscriber::set_default(log.subscriber(tracing::Level::WARN));
+        open(&settings).await.migrate().await.unwrap();
+        drop(guard);
+        log.text()
+    };
+    assert_eq!(told().await, "");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let text = told().await;
+    assert_eq!(text.matches("640").count(), 1, "{text}");
+    assert!(!text.contains("errand.db"), "{text}");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
 }

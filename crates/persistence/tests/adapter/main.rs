@@ -11,6 +11,8 @@
 mod conformance;
 mod environment;
 mod files;
+mod full;
+mod locks;
 mod migrations;
 mod outages;
 mod races;
@@ -18,3 +20,4 @@ mod round_trips;
 mod shield;
 mod support;
 mod tables;
+mod walks;

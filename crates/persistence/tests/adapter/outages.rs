@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use errand_application::ports::StoreError;
 use errand_conformance::Harness;
 use errand_domain::UserId;
-use errand_persistence::{DatabaseUrl, Settings};
+use errand_persistence::{CheckError, DatabaseUrl, Settings};
 use errand_testbed::{Postgres, Proxy};
 
 use crate::support::{PostgreSql, at, open, register, stores, task};
@@ -26,6 +26,8 @@ async fn a_server_that_is_down_is_unavailable_in_time() {
     assert_eq!(health.seen().failure, Some(at(0)));
     assert_eq!(health.seen().success, None);
     health.ping().await.unwrap_err();
+    let error = database.check().await.unwrap_err();
+    assert!(matches!(error, CheckError::Unanswered(_)), "{error:?}");
 }
 
 /// A compute that went to sleep closes its sockets. Reads and transactions go on over new ones.
@@ -54,6 +56,45 @@ async fn closed_connections_are_replaced_unseen() {
     assert!(postgres.database.health().seen().failure.is_some());
     postgres.database.health().ping().await.unwrap();
     assert!(postgres.database.health().seen().success.is_some());
+}
+
+/// It has a key: once more makes nothing more, and tells what became of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_whose_answer_is_lost_is_repeated() {
+    const COUNT: &str = "SELECT count(*) FROM tasks WHERE creation_key = $1";
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    let stores = postgres.stores();
+    let owner = register(&stores, "ann").await;
+    let mut outside = postgres.outside().await;
+    for n in 0..4 {
+        let key = format!("key-{n}");
+        proxy.set_delay(Duration::from_millis(400));
+        let new = task("t");
+        let creating = stores.tasks.create(owner, &key, &new, at(1));
+        let cutting = async {
+            let mut made: i64 = 0;
+            while made == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                let count = sqlx::query_scalar(COUNT).bind(&key);
+                made = count.fetch_one(&mut outside).await.unwrap();
+            }
+            // It is done, and the answer is on its way.
+            proxy.cut_all();
+            proxy.set_delay(Duration::ZERO);
+            if n % 2 == 1 {
+                // The repetition may not come through either.
+                tokio::time::sleep(Duration::from_millis(120)).await;
+                proxy.cut_all();
+            }
+        };
+        let (made, ()) = tokio::join!(creating, cutting);
+        assert_eq!(made.unwrap().unwrap().id.0, i64::from(n) + 1);
+        let count = sqlx::query_scalar(COUNT).bind(&key);
+        let made: i64 = count.fetch_one(&mut outside).await.unwrap();
+        assert_eq!(made, 1);
+    }
+    assert!(postgres.database.health().seen().failure.is_some());
 }
 
 /// A peer that falls silent holds its connections for a quarter of an hour; errand lets go of them.

@@ -1,8 +1,9 @@
 //! Many at once: exactly one wins where one must, all win where all can, and nobody gets an error.
 
-use errand_application::ports::{NextRefresh, Rotation, StoreError, UniqueKey};
+use errand_application::ports::{NextRefresh, Rotation, Start, StoreError, UniqueKey};
 use errand_conformance::parallel::parallel;
 use errand_conformance::{Harness, Stores};
+use errand_domain::account::PasswordHash;
 use errand_domain::task::{Completion, TaskChange};
 
 use crate::support::{PostgreSql, Sqlite, account, at, digest, register, session, task};
@@ -185,10 +186,17 @@ async fn the_limit_of_sessions_holds(stores: Stores) {
     let owner = register(&stores, "ann").await;
     let started = parallel(MANY + 10, |_| {
         let stores = stores.clone();
-        async move { stores.sessions.start(owner, &session()).await.unwrap() }
+        async move { stores.sessions.start(owner, at(0), &session()).await.unwrap() }
     })
     .await;
-    assert!(started.iter().all(|started| *started));
+    let out: u64 = started
+        .iter()
+        .map(|start| match start {
+            Start::Started { pushed_out } => *pushed_out,
+            Start::Refused => panic!("the account has not changed"),
+        })
+        .sum();
+    assert_eq!(out, 11, "with the one of the registration");
     let living = stores.sessions.list(owner, at(1)).await.unwrap();
     assert_eq!(living.len(), errand_domain::session::MAX_PER_USER);
 }
@@ -201,11 +209,15 @@ async fn an_account_goes_while_its_user_writes(stores: Stores) {
             let stores = stores.clone();
             async move {
                 if n == 6 {
-                    return stores.accounts.delete(owner).await.unwrap();
+                    return stores
+                        .accounts
+                        .delete(owner, &PasswordHash::new("$hash$".into()))
+                        .await
+                        .unwrap();
                 }
                 let key = format!("key-{n}");
                 let made = stores.tasks.create(owner, &key, &task("t"), at(1)).await.unwrap();
-                stores.sessions.start(owner, &session()).await.unwrap();
+                stores.sessions.start(owner, at(0), &session()).await.unwrap();
                 if let Some(made) = made {
                     let toggle = TaskChange::completing(Completion::Toggle);
                     stores.tasks.change(owner, made.id, &toggle, at(2)).await.unwrap();

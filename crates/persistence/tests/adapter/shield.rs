@@ -9,7 +9,7 @@ use errand_testbed::{Postgres, Proxy};
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use crate::support::{PostgreSql, account, at, digest, open, register, session, task};
+use crate::support::{PostgreSql, account, at, digest, open, register, session, task, until_blocked};
 
 /// A way, in the middle of which there is time to hang up.
 const DELAY: Duration = Duration::from_millis(4);
@@ -124,6 +124,42 @@ async fn a_write_without_a_caller_comes_to_its_end() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the registration beside {owner} never came to its end");
+}
+
+/// A server's workers have runtimes of their own, which end before its work does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_outlives_the_runtime_of_its_caller() {
+    let postgres = PostgreSql::fresh().await;
+    let stores = postgres.stores();
+    let owner = register(&stores, "ann").await;
+    let mut holder = postgres.outside().await;
+    for sql in ["BEGIN", "SELECT id FROM users FOR UPDATE"] {
+        sqlx::query(sql).execute(&mut holder).await.unwrap();
+    }
+    let sessions = std::sync::Arc::clone(&stores.sessions);
+    let mut look = postgres.outside().await;
+    let caller = move || {
+        let worker = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        worker.block_on(async {
+            let ending = sessions.end_all(owner);
+            tokio::select! {
+                _ = ending => panic!("the account was held"),
+                () = until_blocked(&mut look) => {}
+            }
+        });
+    };
+    tokio::task::spawn_blocking(caller).await.unwrap();
+    sqlx::query("COMMIT").execute(&mut holder).await.unwrap();
+    for _ in 0..100 {
+        if stores.sessions.list(owner, at(1)).await.unwrap().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the unit ended with its caller's runtime");
 }
 
 async fn open_transactions(outside: &mut PgConnection) -> i64 {

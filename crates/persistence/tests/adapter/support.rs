@@ -23,6 +23,10 @@ impl Clock for Stopped {
     fn now(&self) -> Timestamp {
         at(0)
     }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// So many seconds after the tests' beginning of time.
@@ -153,6 +157,24 @@ impl Harness for PostgreSql {
     fn stores(&self) -> Stores {
         stores(&self.database)
     }
+}
+
+/// Waits until somebody waits for a lock in this database.
+pub async fn until_blocked(look: &mut PgConnection) {
+    for _ in 0..600 {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(&mut *look)
+        .await
+        .unwrap();
+        if waiting > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("nobody waits for a lock");
 }
 
 pub fn digest(n: u64) -> Digest {

@@ -1,6 +1,6 @@
 //! What the tables themselves hold, whoever writes.
 
-use errand_application::ports::StoreError;
+use errand_application::ports::{EndedCursor, Start, StoreError};
 use errand_conformance::Harness;
 use errand_domain::TaskId;
 use errand_domain::task::{Completion, TaskChange};
@@ -127,13 +127,10 @@ async fn old_records_of_ended_sessions_go_with_traffic() {
     .unwrap();
     let ended = stores.sessions.ended(None).await.unwrap();
     assert_eq!(ended.sessions.len(), 2, "of the last hour and a little");
-    let old = stores
-        .sessions
-        .ended(Some(errand_application::ports::EndedCursor(1)))
-        .await
-        .unwrap();
+    let old = stores.sessions.ended(Some(EndedCursor(1))).await.unwrap();
     assert_eq!(old.sessions.len(), 2, "older ones are of no use to anybody");
-    assert!(stores.sessions.start(owner, &session()).await.unwrap());
+    let started = stores.sessions.start(owner, at(0), &session()).await.unwrap();
+    assert_eq!(started, Start::Started { pushed_out: 0 });
     assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 2);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM ended_sessions")
         .fetch_one(&mut outside)
@@ -143,3 +140,58 @@ async fn old_records_of_ended_sessions_go_with_traffic() {
     let next = stores.sessions.ended(Some(ended.cursor)).await.unwrap();
     assert!(next.sessions.len() >= 2 && next.cursor.0 > ended.cursor.0);
 }
+
+/// A clock that was wrong, or a failover to a server whose clock is behind.
+macro_rules! set_back {
+    ($name:ident, $harness:ident, $now:literal, $id:literal) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            const HOURS: i64 = 3_600_000_000;
+            let harness = $harness::fresh().await;
+            let stores = harness.stores();
+            let mut outside = harness.outside().await;
+            let owner = register(&stores, "ann").await;
+            let ahead = concat!(
+                "INSERT INTO ended_sessions SELECT ",
+                $id,
+                ", ",
+                $now,
+                " + 3600000000"
+            );
+            sqlx::query(AssertSqlSafe(ahead))
+                .execute(&mut outside)
+                .await
+                .unwrap();
+            let first = stores.sessions.ended(None).await.unwrap();
+            assert_eq!(first.sessions.len(), 1);
+            let session = stores.sessions.list(owner, at(1)).await.unwrap()[0].id;
+            assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 1);
+            for place in [
+                first.cursor.0,
+                first.cursor.0 + HOURS,
+                first.cursor.0 + 9 * HOURS,
+            ] {
+                let next = stores
+                    .sessions
+                    .ended(Some(EndedCursor(place)))
+                    .await
+                    .unwrap();
+                assert!(next.sessions.contains(&session), "{place}");
+                assert!(next.cursor.0 >= first.cursor.0 && next.cursor.0 < first.cursor.0 + HOURS);
+            }
+        }
+    };
+}
+
+set_back!(
+    sqlite_tells_of_ended_sessions_after_its_clock_was_set_back,
+    Sqlite,
+    "cast(unixepoch('now', 'subsec') * 1000000 AS integer)",
+    "randomblob(16)"
+);
+set_back!(
+    postgres_tells_of_ended_sessions_after_its_clock_was_set_back,
+    PostgreSql,
+    "cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+    "gen_random_uuid()"
+);

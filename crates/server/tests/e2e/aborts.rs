@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::support::{SIGNING_KEY, all_pages, binary};
 
 const ABORTED: u64 = 10_000;
-const CLIENTS: u64 = 50;
+const CLIENTS: u64 = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_aborted_requests_lose_nothing() {
@@ -24,7 +24,7 @@ async fn ten_thousand_aborted_requests_lose_nothing() {
         ("ERRAND__AUTH__BCRYPT_COST", "10".to_owned()),
         ("DATABASE_URL", database.url_at(proxy.addr().port())),
         ("DATABASE_CA_FILE", database.ca_file.display().to_string()),
-        ("ERRAND__DATABASE__MAX_CONNECTIONS", "4".to_owned()),
+        ("ERRAND__DATABASE__MAX_CONNECTIONS", "8".to_owned()),
     ];
     let errand = errand_testbed::Errand::start(binary(), &env).await;
     let api = errand_testbed::Api::new(errand.base_url());
@@ -45,7 +45,7 @@ async fn ten_thousand_aborted_requests_lose_nothing() {
                 } else {
                     ending(&ann, client * 1_000 + n)
                 };
-                let patience = Duration::from_millis((client * 7 + n * 3) % 25);
+                let patience = Duration::from_millis((client * 7 + n * 3) % 90);
                 if request_and_reset(&address, &request, patience).await && n % 2 == 0 {
                     acknowledged.lock().unwrap().insert(title);
                 }
@@ -55,6 +55,9 @@ async fn ten_thousand_aborted_requests_lose_nothing() {
     while let Some(done) = clients.join_next().await {
         done.unwrap();
     }
+
+    let in_the_storm = acknowledged.lock().unwrap().len();
+    assert!(in_the_storm > 0, "nothing was acknowledged in the storm");
 
     // Every connection of the pool is borrowed many times: a poisoned one would swallow some of these.
     for n in 0..1_000 {
@@ -83,7 +86,7 @@ async fn ten_thousand_aborted_requests_lose_nothing() {
     let there: HashSet<_> = rows.into_iter().map(|(title,)| title).collect();
     let acknowledged = acknowledged.lock().unwrap();
     assert!(
-        acknowledged.len() >= 1_000,
+        acknowledged.len() >= in_the_storm + 900,
         "only {} were acknowledged",
         acknowledged.len()
     );

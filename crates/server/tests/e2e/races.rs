@@ -35,13 +35,8 @@ async fn one_registration_wins(backend: Backend) {
         async move { request.send().await.status }
     })
     .await;
-    // A full hashing queue may send some away, but nobody may get through twice.
     assert_eq!(answers.iter().filter(|s| **s == 201).count(), 1, "{answers:?}");
-    assert_eq!(
-        answers.iter().filter(|s| **s == 409 || **s == 503).count(),
-        49,
-        "{answers:?}"
-    );
+    assert_eq!(answers.iter().filter(|s| **s == 409).count(), 49, "{answers:?}");
 }
 
 async fn one_line_of_refresh_tokens_lives(backend: Backend) {

@@ -2,6 +2,8 @@
 
 use errand_testbed::{Answer, Api, Person};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{Backend, Service, on_both, problem};
 
@@ -13,6 +15,7 @@ on_both!(
     a_stolen_refresh_token_ends_the_session,
     only_well_formed_bearers_are_let_in,
     revocation_reaches_the_other_replica,
+    a_body_that_comes_after_the_end_of_the_session_writes_nothing,
 );
 
 async fn refresh(api: &Api, token: &str) -> Answer {
@@ -243,4 +246,42 @@ async fn revocation_reaches_the_other_replica(backend: Backend) {
     problem(&me(&service.api, &ann.access).await, 401, "invalid-token");
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     problem(&me(&there, &ann.access).await, 401, "invalid-token");
+}
+
+/// The head of a request is admitted, the session ends, and only then the body comes.
+async fn a_body_that_comes_after_the_end_of_the_session_writes_nothing(backend: Backend) {
+    let service = Service::start(backend).await;
+    let ann = Person::register(&service.api, "ann").await;
+    let other = login(&service.api, &ann, "other").await;
+    let body = "{\"title\":\"too late\"}";
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        ann.path("/tasks"),
+        ann.access,
+        body.len()
+    );
+    let mut stream = TcpStream::connect(service.errand.base_url().replace("http://", ""))
+        .await
+        .unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Until the head has been looked at.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    service
+        .api
+        .request("POST", "/api/auth/logout")
+        .bearer(&ann.access)
+        .send()
+        .await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let token = text(&other, "access_token");
+    let tasks = service
+        .api
+        .request("GET", &ann.path("/tasks"))
+        .bearer(&token)
+        .send()
+        .await;
+    assert_eq!(tasks.text(), "[]");
 }

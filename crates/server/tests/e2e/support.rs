@@ -160,9 +160,13 @@ pub fn problem(answer: &Answer, status: u16, code: &str) -> Value {
     body
 }
 
-/// Everything of an answer but when it was given; lists in headers are in no order.
+/// Everything of an answer but when it was given and whether the connection goes on (it depends on whether a body
+/// that nobody reads has come in by then); lists in headers are in no order.
 pub fn essence(answer: &Answer) -> (Vec<(String, String)>, Vec<u8>) {
-    let timeless = answer.headers.iter().filter(|(name, _)| name != "date");
+    let timeless = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name != "date" && name != "connection");
     let mut headers: Vec<_> = timeless
         .map(|(name, value)| {
             let mut items: Vec<_> = value.split(", ").collect();
