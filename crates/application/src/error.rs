@@ -2,7 +2,7 @@
 
 use errand_domain::FieldFault;
 
-use crate::ports::{HasherError, StoreError, UniqueKey};
+use crate::ports::{BoxError, HasherError, StoreError, UniqueKey};
 
 /// What can go wrong in a use case. `http` matches it exhaustively to a status.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +50,6 @@ pub enum AppError {
     #[error("internal error")]
     Internal(#[source] BoxError),
 }
-
-/// An adapter's own error, kept as the source of a typed one.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {

@@ -31,7 +31,8 @@ pub use {
     tokens::MockTokenSigner,
 };
 
-use crate::error::BoxError;
+/// An adapter's own error, kept as the source of a typed one.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How a store fails.
 #[derive(Debug, thiserror::Error)]

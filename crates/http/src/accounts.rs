@@ -15,11 +15,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use crate::body::{AUTH_MAX, JsonBody};
+use crate::context::Services;
 use crate::problem::Problem;
-use crate::server::Services;
-use crate::sessions::SessionJson;
 use crate::tasks::{DeletedTaskJson, TaskJson};
-use crate::wire::{Message, Shown};
+use crate::wire::{Message, SessionJson, Shown};
 
 #[derive(Serialize)]
 pub(crate) struct UserJson<'a> {

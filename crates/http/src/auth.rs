@@ -3,8 +3,8 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use errand_application::Actor;
 
+use crate::context::Services;
 use crate::problem::{Code, Problem};
-use crate::server::Services;
 
 /// The longest access token that is looked at.
 const TOKEN_MAX: usize = 4096;

@@ -8,10 +8,10 @@ use errand_application::Actor;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 
+use crate::context::{Services, Settings};
 use crate::fields::Fields;
 use crate::json;
 use crate::problem::{Code, Problem};
-use crate::server::{Services, Settings};
 
 /// The most bytes of a body with credentials.
 pub(crate) const AUTH_MAX: usize = 4 * 1024;

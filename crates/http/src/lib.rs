@@ -18,6 +18,7 @@ pub mod problem;
 mod accounts;
 mod auth;
 mod body;
+mod context;
 mod cursor;
 mod fields;
 mod json;
@@ -30,8 +31,9 @@ mod sessions;
 mod tasks;
 mod wire;
 
-pub use routes::{Access, EndpointInfo, endpoints};
-pub use server::{Services, Settings, app, serve};
+pub use context::{Access, Services, Settings};
+pub use routes::{EndpointInfo, endpoints};
+pub use server::{app, serve};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use errand_application::AppError;
-use errand_application::error::BoxError;
+use errand_application::ports::BoxError;
 use errand_domain::{Fault, FieldFault};
 use serde::Serialize;
 

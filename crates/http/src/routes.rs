@@ -3,28 +3,16 @@
 use std::collections::BTreeSet;
 use std::future::ready;
 
-use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Route, guard};
 
+use crate::context::{Access, Matched, Services, TOKEN};
 use crate::middleware::admit;
 use crate::problem::{Code, Problem};
-use crate::server::Services;
 use crate::{accounts, service, sessions, tasks};
-
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anybody.
-    Public,
-    /// Whoever has a valid access token.
-    Bearer,
-    /// Whoever has a valid access token of the user that the path names.
-    Owner,
-}
 
 /// A route as the outside sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,13 +36,6 @@ pub(crate) struct Endpoint {
     /// The query parameters; others are refused. `None`: whatever comes is ignored.
     pub(crate) query: Option<&'static [&'static str]>,
     handler: fn() -> Route,
-}
-
-/// The endpoint that a request reached, or at least the path of one; in the request's extensions.
-#[derive(Clone, Copy)]
-pub(crate) struct Matched {
-    pub(crate) path: &'static str,
-    pub(crate) access: Access,
 }
 
 const fn route(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Endpoint {
@@ -113,9 +94,6 @@ const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
-
-/// The path whose errors also speak OAuth 2.
-pub(crate) const TOKEN: &str = "/api/auth/token";
 
 const TASKS: &str = "/api/{user_id}/tasks";
 const TASK: &str = "/api/{user_id}/tasks/{id}";
@@ -220,16 +198,6 @@ fn allowed(path: &str) -> String {
 /// A path that nothing is at.
 pub(crate) async fn unknown_path() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::NotFound))
-}
-
-/// The text of a path segment, as it stands there.
-pub(crate) fn segment<'a>(req: &'a HttpRequest, name: &str) -> &'a str {
-    req.match_info().get(name).unwrap_or_default()
-}
-
-/// The same before a handler is reached.
-pub(crate) fn segment_of<'a>(req: &'a ServiceRequest, name: &str) -> &'a str {
-    req.match_info().get(name).unwrap_or_default()
 }
 
 #[cfg(test)]

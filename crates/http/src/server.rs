@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
@@ -12,71 +11,18 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, Error, HttpServer};
-use errand_application::accounts::AccountService;
-use errand_application::health::HealthService;
-use errand_application::ports::{Clock, Entropy};
-use errand_application::sessions::SessionService;
-use errand_application::tasks::TaskService;
 use tracing_actix_web::TracingLogger;
 use url::Url;
 
+use crate::context::{KEEP_ALIVE, Services, Settings};
 use crate::middleware::{RequestLog, edge};
 use crate::routes;
 
-/// How long an idle connection is kept: longer than load balancers keep theirs (60 s as a rule), so that it is
-/// never the server that closes a connection just as a request is sent on it.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a closing connection may take to read what it is still sent. Must not be zero: only then is a body
 /// that nobody read drained, and the answer before it not lost to a reset.
 const DISCONNECT: Duration = Duration::from_secs(3);
 /// How long a browser may remember the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE: usize = 3600;
-
-/// What the handlers work with.
-#[derive(Clone)]
-pub struct Services {
-    /// Accounts.
-    pub accounts: Arc<AccountService>,
-    /// Sessions and tokens.
-    pub sessions: Arc<SessionService>,
-    /// Tasks.
-    pub tasks: Arc<TaskService>,
-    /// Readiness.
-    pub health: Arc<HealthService>,
-    /// For the ids of requests.
-    pub clock: Arc<dyn Clock>,
-    /// For the ids of requests.
-    pub entropy: Arc<dyn Entropy>,
-}
-
-/// How to serve.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The exact origins of the web pages that may use the service.
-    pub cors_origins: Vec<String>,
-    /// Threads; as many as there are processors if `None`.
-    pub workers: Option<usize>,
-    /// How long requests in progress may take when the server is asked to stop.
-    pub shutdown_timeout: Duration,
-    /// How long the head of a connection's first request may take, from the moment the connection is made: the
-    /// framework has one timer for a client that is slow and for one that has not spoken yet, and none for the
-    /// heads of later requests, which only a proxy in front can bound.
-    pub head_timeout: Duration,
-    /// How long a whole body may take.
-    pub body_timeout: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            cors_origins: Vec::new(),
-            workers: None,
-            shutdown_timeout: Duration::from_secs(10),
-            head_timeout: KEEP_ALIVE,
-            body_timeout: Duration::from_secs(10),
-        }
-    }
-}
 
 /// Serves on `listener` until `shutdown` completes, then lets requests in progress finish.
 pub async fn serve(

@@ -5,10 +5,10 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use crate::context::Services;
+use crate::context::segment;
 use crate::problem::{Code, Problem};
 use crate::query;
-use crate::routes::segment;
-use crate::server::Services;
 
 #[derive(Serialize)]
 struct Welcome {

@@ -4,44 +4,18 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
 use errand_application::Actor;
-use errand_domain::session::Session;
-use errand_domain::{Fault, SessionId, Timestamp};
+use errand_domain::{Fault, SessionId};
 use secrecy::SecretString;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::accounts::{granted, login_command};
 use crate::body::{AUTH_MAX, FormBody, JsonBody};
+use crate::context::Services;
+use crate::context::segment;
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 use crate::query;
-use crate::routes::segment;
-use crate::server::Services;
-use crate::wire::{Message, Shown};
-
-#[derive(Serialize)]
-pub(crate) struct SessionJson<'a> {
-    id: Shown<SessionId>,
-    created_at: Shown<Timestamp>,
-    last_used_at: Shown<Timestamp>,
-    expires_at: Shown<Timestamp>,
-    user_agent: Option<&'a str>,
-    current: bool,
-}
-
-impl<'a> SessionJson<'a> {
-    /// A session as `actor` sees it.
-    pub(crate) fn of(session: &'a Session, actor: &Actor) -> Self {
-        Self {
-            id: Shown(session.id),
-            created_at: Shown(session.created_at),
-            last_used_at: Shown(session.last_used_at),
-            expires_at: Shown(session.expires_at),
-            user_agent: session.user_agent.as_deref(),
-            current: session.id == actor.session(),
-        }
-    }
-}
+use crate::wire::{Message, SessionJson};
 
 /// `POST /api/auth/token`: OAuth 2 with a form (RFC 6749 sections 4.3 and 6). Without `grant_type` it is a
 /// password, as old front ends send it.

@@ -12,11 +12,11 @@ use errand_domain::{Fault, TaskId, Timestamp};
 use serde::Serialize;
 
 use crate::body::{AUTH_MAX, JsonBody, OptionalJsonBody, TASK_MAX};
+use crate::context::Services;
+use crate::context::segment;
 use crate::fields::Fields;
 use crate::problem::{Code, Invalid, Problem};
 use crate::query::Query;
-use crate::routes::segment;
-use crate::server::Services;
 use crate::wire::{Message, Shown};
 
 pub(crate) use list::PARAMETERS as LIST_PARAMETERS;

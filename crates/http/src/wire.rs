@@ -2,6 +2,9 @@
 
 use std::fmt::Display;
 
+use errand_application::Actor;
+use errand_domain::session::Session;
+use errand_domain::{SessionId, Timestamp};
 use serde::{Serialize, Serializer};
 
 /// A value that is sent as the text that it displays as.
@@ -33,6 +36,31 @@ impl<T> Message<T> {
         Self {
             message,
             id: Some(id),
+        }
+    }
+}
+
+/// A session.
+#[derive(Serialize)]
+pub(crate) struct SessionJson<'a> {
+    id: Shown<SessionId>,
+    created_at: Shown<Timestamp>,
+    last_used_at: Shown<Timestamp>,
+    expires_at: Shown<Timestamp>,
+    user_agent: Option<&'a str>,
+    current: bool,
+}
+
+impl<'a> SessionJson<'a> {
+    /// A session as `actor` sees it.
+    pub(crate) fn of(session: &'a Session, actor: &Actor) -> Self {
+        Self {
+            id: Shown(session.id),
+            created_at: Shown(session.created_at),
+            last_used_at: Shown(session.last_used_at),
+            expires_at: Shown(session.expires_at),
+            user_agent: session.user_agent.as_deref(),
+            current: session.id == actor.session(),
         }
     }
 }

@@ -7,7 +7,7 @@ use errand_application::ports::{
 use errand_domain::account::{LoginName, PasswordHash, User};
 use errand_domain::{Timestamp, UserId};
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::db::{Conn, Db, Tx};
@@ -15,6 +15,7 @@ use crate::ended;
 use crate::entities::hidden::Hidden;
 use crate::entities::{sessions, task_counters, tasks, users};
 use crate::error::Failure;
+use crate::lock::lock;
 use crate::scope::{Owned, unowned};
 
 /// The port.
@@ -255,17 +256,4 @@ async fn export(tx: &Tx, owner: UserId, at: Timestamp) -> Result<Option<AccountE
         tasks: rows.into_iter().map(tasks::Row::task).collect::<Result<_, _>>()?,
         deleted: deleted.collect::<Result<_, Failure>>()?,
     }))
-}
-
-/// The user's row, held until the end of the transaction: whoever starts, ends or rotates sessions of a user
-/// comes through here first, one after the other. `None` if the account is gone.
-///
-/// That leaves no circle to wait in: the order is `task_counters` (writers of tasks, deletion), `users`,
-/// then rows of sessions and records of their end, which nobody touches who does not hold the user's row.
-pub async fn lock(tx: &Tx, owner: UserId) -> Result<Option<users::Model>, Failure> {
-    // Not FOR UPDATE, which would wait for writers whose rows refer to the user.
-    Ok(users::Entity::of(owner)
-        .lock(LockType::NoKeyUpdate)
-        .one(tx)
-        .await?)
 }

@@ -14,11 +14,12 @@ use tracing::log::LevelFilter;
 
 use crate::db::Db;
 use crate::error::{Refusal, refusal};
-use crate::health::Pulse;
-use crate::migrate::WAIT;
 use crate::pools::{Opening, Pools};
+use crate::pulse::Pulse;
 use crate::url::{DatabaseUrl, Postgres, SslMode, Target};
 
+/// How long a migration waits for another one, or for a table that is in use.
+pub const WAIT: Duration = Duration::from_mins(1);
 /// How long SQLite waits for another process to finish its write.
 const BUSY: Duration = Duration::from_secs(5);
 /// Few statements have many shapes; 100 hold all that are hot.

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::error::{Class, Deadline, Failure};
-use crate::health::Pulse;
 use crate::pools::Pools;
+use crate::pulse::Pulse;
 
 /// What a unit of single statements runs on.
 pub type Conn = DatabaseConnection;

@@ -1,7 +1,6 @@
 //! Bringing the schema up to date.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use errand_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -10,12 +9,11 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigrationTrait, SchemaManager};
 
+use crate::connect::WAIT;
 use crate::error::{Refusal, redacted};
 
 /// Any number that nothing else in the database locks on.
 const LOCK: i64 = 0x6572_7261_6e64;
-/// How long a migration waits for another one, or for a table that is in use.
-pub const WAIT: Duration = Duration::from_mins(1);
 const TABLE: &str = "seaql_migrations";
 
 /// A step of the schema.

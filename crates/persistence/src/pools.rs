@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
-use crate::health::Pulse;
+use crate::pulse::Pulse;
 
 /// A connection that idled longer is asked before it is used: a database that went to sleep closed it.
 const CHECK_AFTER: Duration = Duration::from_secs(30);

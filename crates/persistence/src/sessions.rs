@@ -11,11 +11,11 @@ use errand_domain::{SessionId, Timestamp, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use crate::accounts::lock;
 use crate::db::{Conn, Db, Tx};
 use crate::ended;
 use crate::entities::sessions::{self, Column, Entity};
 use crate::error::Failure;
+use crate::lock::lock;
 use crate::scope::Owned;
 
 /// The port.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use errand_application::error::BoxError;
+use errand_application::ports::BoxError;
 use errand_application::ports::{AccessClaims, TokenSigner, VerifiedToken};
 use errand_domain::{SessionId, Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, encode};

@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Purpose};
+use crate::failure::Failure;
 use crate::{migrate, serve, telemetry};
 
 /// A task service for many users, on SQLite or PostgreSQL.
@@ -35,37 +36,6 @@ enum Migrate {
     Up,
     /// List all migrations, and which are applied.
     Status,
-}
-
-/// Why a command failed, for a human: a line for each thing to do something about.
-#[derive(Debug)]
-pub struct Failure(String);
-
-impl Failure {
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.0.lines()
-    }
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(one_line(&error))
-    }
-}
-
-/// An error with what lies behind it.
-pub fn one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        // Some repeat what they wrap.
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// Prints the help or the version that was asked for, or says in one line what is wrong.

@@ -12,6 +12,7 @@ use errand_security::{Cost, check_secret};
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
+mod faults;
 mod keys;
 mod layers;
 mod reader;
@@ -19,6 +20,7 @@ mod reader;
 mod tests;
 mod values;
 
+pub use faults::Faults;
 use keys::key;
 pub use layers::is_readable_by_others;
 use reader::Reader;
@@ -94,11 +96,6 @@ pub enum Purpose {
     /// The database alone: nobody needs the signing secret to migrate.
     Database,
 }
-
-/// All that is wrong with a configuration, one line each.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct Faults(pub Vec<String>);
 
 impl Config {
     /// Reads this file, if any, and these variables.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use errand_persistence::{CheckError, Database, MigrateError};
 use tokio::sync::Notify;
 
-use crate::cli::{Failure, one_line};
+use crate::failure::{Failure, one_line};
 use crate::{config, wire};
 
 /// How long open work may take when a command is done.

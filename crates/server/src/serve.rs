@@ -11,8 +11,8 @@ use tokio::net::TcpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
-use crate::cli::Failure;
 use crate::config::{Auth, Config, Database, Server};
+use crate::failure::Failure;
 use crate::{banner, jwt_secret, migrate, wire};
 
 /// Connections that may wait to be accepted; the standard library's 128 overflow when many clients come at once.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use errand_domain::account::PasswordHash;
 use secrecy::SecretString;
 
-use crate::error::BoxError;
+use super::BoxError;
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

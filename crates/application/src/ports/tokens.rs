@@ -4,7 +4,7 @@ use errand_domain::account::User;
 use errand_domain::{SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
-use crate::error::BoxError;
+use super::BoxError;
 
 /// What an access token says (contract section 2).
 #[derive(Debug, Clone)]

@@ -1,19 +1,10 @@
 //! Tasks on both sides.
 
+use errand_domain::TaskId;
 use errand_domain::query::{PageStart, TaskPage, TaskQuery};
-use errand_domain::{TaskId, Timestamp};
 
 use super::history::Event;
-use super::world::{Different, WALK_LIFE, World, fine};
-
-/// A list that somebody has begun to read.
-pub(super) struct Place {
-    owner: usize,
-    query: TaskQuery,
-    model: PageStart,
-    store: PageStart,
-    begun_at: Timestamp,
-}
+use super::world::{Different, Place, WALK_LIFE, World, fine};
 
 impl World {
     pub(super) async fn task(&mut self, event: &Event) -> Result<(), Different> {

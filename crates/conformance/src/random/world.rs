@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use errand_application::ports::{EndedCursor, NewSession, StoreError, WalkSeed};
+use errand_domain::query::{PageStart, TaskQuery};
 use errand_domain::session::Digest;
 use errand_domain::{SessionId, Timestamp};
 
 use super::history::{Event, Step};
 use super::people::{InModelIds, People};
-use super::tasks::Place;
 use crate::fixtures::{at, digest, uuid};
 use crate::harness::Stores;
 use crate::model::Model;
@@ -29,6 +29,15 @@ pub(super) struct Client {
     pub(super) id: SessionId,
     pub(super) family: Digest,
     pub(super) tokens: Vec<Digest>,
+}
+
+/// A list that somebody has begun to read.
+pub(super) struct Place {
+    pub(super) owner: usize,
+    pub(super) query: TaskQuery,
+    pub(super) model: PageStart,
+    pub(super) store: PageStart,
+    pub(super) begun_at: Timestamp,
 }
 
 /// Both sides, and what the outside knows of them.

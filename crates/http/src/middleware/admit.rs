@@ -11,10 +11,10 @@ use actix_web::{Error, HttpMessage};
 use futures_util::FutureExt;
 
 use crate::auth;
+use crate::context::Services;
+use crate::context::{Access, Matched, segment_of};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
-use crate::routes::{Access, Matched, segment_of};
-use crate::server::Services;
 
 /// The longest path with query, in bytes.
 const URI_MAX: usize = 8 * 1024;

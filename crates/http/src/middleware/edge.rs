@@ -15,9 +15,9 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use uuid::Builder;
 
+use crate::context::Services;
+use crate::context::{Access, Matched, TOKEN};
 use crate::problem::{Code, Problem};
-use crate::routes::{Access, Matched, TOKEN};
-use crate::server::Services;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The most characters of a client's own request id.

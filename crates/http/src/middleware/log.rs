@@ -5,14 +5,14 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::{Error, HttpMessage};
 use errand_application::Actor;
-use errand_application::error::BoxError;
+use errand_application::ports::BoxError;
 use tracing::Span;
 use tracing_actix_web::RootSpanBuilder;
 
 use super::RequestId;
 use super::edge::Started;
+use crate::context::Matched;
 use crate::problem::Problem;
-use crate::routes::Matched;
 
 /// Logs nothing that a client wrote but its request id: no path beyond the route, no query, no header, no body.
 pub(crate) struct RequestLog;

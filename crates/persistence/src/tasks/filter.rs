@@ -1,11 +1,15 @@
 //! `TaskFilter::matches` and `Sort::compare` in SQL.
 
-use errand_domain::query::{Sort, SortKey, TaskFilter};
+use errand_domain::UserId;
+use errand_domain::query::{Sort, SortKey, TaskFilter, TaskQuery};
 use errand_domain::task::Priority;
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::sea_query::{Func, NullOrdering};
-use sea_orm::{ColumnTrait, Condition, DbBackend, ExprTrait, Order, QueryOrder, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, ExprTrait, Order, QueryFilter, QueryOrder, Select,
+};
 
+use super::living;
 use crate::entities::tasks::{Column, Entity, tag_pattern};
 
 /// The conditions of a filter.
@@ -82,4 +86,9 @@ fn contains(column: Column, text: &str, backend: DbBackend) -> SimpleExpr {
         _ => "instr",
     };
     Func::cust(position).arg(Expr::col(column)).arg(text).gt(0)
+}
+
+/// All that the filter lets through.
+pub fn matching(conn: &impl ConnectionTrait, owner: UserId, query: &TaskQuery) -> Select<Entity> {
+    living(owner).filter(condition(&query.filter, conn.get_database_backend()))
 }

@@ -5,10 +5,10 @@ use errand_domain::query::{PageStart, SortKey, TaskPage, TaskQuery};
 use errand_domain::task::Task;
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect};
 
-use super::filter::{condition, ordered};
-use super::{living, walk};
+use super::filter::{condition, matching, ordered};
+use super::walk;
 use crate::db::{Conn, Db};
 use crate::entities::tasks::{Column, Entity, Row};
 use crate::error::Failure;
@@ -109,11 +109,6 @@ async fn along(
         next: next.map(|offset| PageStart::Walk { id, offset }),
         total: total(conn, owner, query).await?,
     }))
-}
-
-/// All that the filter lets through.
-pub fn matching(conn: &impl ConnectionTrait, owner: UserId, query: &TaskQuery) -> Select<Entity> {
-    living(owner).filter(condition(&query.filter, conn.get_database_backend()))
 }
 
 fn behind(created_at: Timestamp, id: TaskId, descending: bool) -> Expr {

@@ -14,8 +14,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::filter::matching;
 use super::filter::ordered;
-use super::page::matching;
 use crate::db::{Conn, Tx};
 use crate::entities::tasks::{self, Column, Row};
 use crate::entities::{task_walks, users};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Faults;
+use super::faults::Faults;
 use super::keys::Key;
 
 /// What is set, before it is understood.
