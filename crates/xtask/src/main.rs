@@ -1,5 +1,6 @@
-//! The chores of the project: test, lint, layering, licences, sizes, text, mutate.
+//! The chores of the project: test, lint, layering, licences, sizes, text, circles, mutate.
 
+mod circles;
 mod git;
 mod layering;
 mod licences;
@@ -25,6 +26,7 @@ usage: cargo xtask <chore>
   licences        only permissive licences, only from the registry
   sizes           no source file over 500 lines without its tests
   text            no SQL that breaks under a migration or a pooler
+  circles         no circle between the modules of a crate
   mutate [NAMES]  take out one defence at a time and expect the test named for it to fail";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ("licences", []) => licences::check(),
         ("sizes", []) => sizes::check(),
         ("text", []) => text::check(),
+        ("circles", []) => circles::check(),
         ("mutate", names) => mutate::check(names),
         _ => {
             eprintln!("{USAGE}");
@@ -68,7 +71,7 @@ fn test(arguments: &[String]) -> run::Outcome {
 /// Runs every check even after one has failed, so that one run shows all there is to do.
 fn lint() -> run::Outcome {
     run::components(&["rustfmt", "clippy"])?;
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("formatting", || {
             run::stream(&mut run::cargo(&["fmt", "--all", "--check"]))
         }),
@@ -76,6 +79,7 @@ fn lint() -> run::Outcome {
         ("licences", licences::check),
         ("sizes", sizes::check),
         ("text", text::check),
+        ("circles", circles::check),
         ("clippy", || {
             let clippy = [
                 "clippy",
