@@ -127,7 +127,7 @@ async fn a_silent_server_does_not_take_the_pool_with_it() {
             break;
         }
         assert!(
-            started.elapsed() < Duration::from_secs(60),
+            started.elapsed() < Duration::from_mins(1),
             "the pool never recovered"
         );
     }
