@@ -20,7 +20,7 @@ async fn a_server_that_is_down_is_unavailable_in_time() {
     assert_eq!(health.seen().failure, None);
     let started = Instant::now();
     let error = stores(&database).accounts.find(UserId(1)).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(15));
+    assert!(started.elapsed() < Duration::from_secs(3));
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(!format!("{error:?} {error}").contains("s3cret"));
     assert_eq!(health.seen().failure, Some(at(0)));
@@ -116,7 +116,7 @@ async fn a_silent_server_does_not_take_the_pool_with_it() {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     }
     assert!(
-        started.elapsed() < Duration::from_secs(15),
+        started.elapsed() < Duration::from_secs(3),
         "{:?}",
         started.elapsed()
     );
@@ -127,7 +127,7 @@ async fn a_silent_server_does_not_take_the_pool_with_it() {
             break;
         }
         assert!(
-            started.elapsed() < Duration::from_mins(1),
+            started.elapsed() < Duration::from_secs(20),
             "the pool never recovered"
         );
     }
