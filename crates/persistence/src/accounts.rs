@@ -16,7 +16,7 @@ use crate::entities::hidden::Hidden;
 use crate::entities::{sessions, task_counters, tasks, users};
 use crate::error::Failure;
 use crate::lock::lock;
-use crate::scope::{Owned, unowned};
+use crate::scope::{Owned, Scope, unowned};
 
 /// The port.
 pub struct Accounts(pub Db);
@@ -27,7 +27,7 @@ impl AccountStore for Accounts {
         let input = (account.clone(), session.clone());
         let made = self
             .0
-            .write(input, |tx, (account, session)| {
+            .write(Scope::Everyone, input, |tx, (account, session)| {
                 Box::pin(register(tx, account, session))
             })
             .await;
@@ -37,7 +37,7 @@ impl AccountStore for Accounts {
         // Databases report the first that they come across; callers are told of the address first.
         let taken = self
             .0
-            .read(account.email.key(), |conn, key| {
+            .read(Scope::Everyone, account.email.key(), |conn, key| {
                 Box::pin(is_email_taken(conn, key))
             })
             .await?;
@@ -49,13 +49,17 @@ impl AccountStore for Accounts {
 
     async fn credentials(&self, name: &LoginName) -> Result<Option<Credentials>, StoreError> {
         self.0
-            .read(name.clone(), |conn, name| Box::pin(credentials(conn, name)))
+            .read(Scope::Everyone, name.clone(), |conn, name| {
+                Box::pin(credentials(conn, name))
+            })
             .await
     }
 
     async fn find(&self, owner: UserId) -> Result<Option<Credentials>, StoreError> {
         self.0
-            .read(owner, |conn, owner| Box::pin(find(conn, *owner)))
+            .read(Scope::Owner(owner), owner, |conn, owner| {
+                Box::pin(find(conn, *owner))
+            })
             .await
     }
 
@@ -69,9 +73,13 @@ impl AccountStore for Accounts {
     ) -> Result<bool, StoreError> {
         let input = (owner, expected.clone(), new.clone(), session.clone(), at);
         self.0
-            .write(input, |tx, (owner, expected, new, session, at)| {
-                Box::pin(change_password(tx, *owner, expected, new, session, *at))
-            })
+            .write(
+                Scope::Owner(owner),
+                input,
+                |tx, (owner, expected, new, session, at)| {
+                    Box::pin(change_password(tx, *owner, expected, new, session, *at))
+                },
+            )
             .await
     }
 
@@ -83,7 +91,7 @@ impl AccountStore for Accounts {
     ) -> Result<bool, StoreError> {
         let input = (owner, expected.clone(), new.clone());
         self.0
-            .write_one(input, |conn, (owner, expected, new)| {
+            .write_one(Scope::Owner(owner), input, |conn, (owner, expected, new)| {
                 Box::pin(renew_hash(conn, *owner, expected, new))
             })
             .await
@@ -91,15 +99,19 @@ impl AccountStore for Accounts {
 
     async fn delete(&self, owner: UserId, expected: &PasswordHash) -> Result<bool, StoreError> {
         self.0
-            .write((owner, expected.clone()), |tx, (owner, expected)| {
-                Box::pin(delete(tx, *owner, expected))
-            })
+            .write(
+                Scope::Owner(owner),
+                (owner, expected.clone()),
+                |tx, (owner, expected)| Box::pin(delete(tx, *owner, expected)),
+            )
             .await
     }
 
     async fn export(&self, owner: UserId, at: Timestamp) -> Result<Option<AccountExport>, StoreError> {
         self.0
-            .snapshot((owner, at), |tx, (owner, at)| Box::pin(export(tx, *owner, *at)))
+            .snapshot(Scope::Owner(owner), (owner, at), |tx, (owner, at)| {
+                Box::pin(export(tx, *owner, *at))
+            })
             .await
     }
 }
@@ -143,7 +155,7 @@ async fn register(tx: &Tx, account: &NewAccount, session: &NewSession) -> Result
     })
 }
 
-async fn is_email_taken(conn: &Conn, key: &String) -> Result<bool, Failure> {
+async fn is_email_taken(conn: &Conn<'_>, key: &String) -> Result<bool, Failure> {
     let found: Option<i64> = unowned::accounts()
         .select_only()
         .column(users::Column::Id)
@@ -154,7 +166,7 @@ async fn is_email_taken(conn: &Conn, key: &String) -> Result<bool, Failure> {
     Ok(found.is_some())
 }
 
-async fn credentials(conn: &Conn, name: &LoginName) -> Result<Option<Credentials>, Failure> {
+async fn credentials(conn: &Conn<'_>, name: &LoginName) -> Result<Option<Credentials>, Failure> {
     let named = match name {
         LoginName::Email(email) => users::Column::EmailKey.eq(email.key()),
         LoginName::Username(username) => users::Column::UsernameKey.eq(username.key()),
@@ -163,7 +175,7 @@ async fn credentials(conn: &Conn, name: &LoginName) -> Result<Option<Credentials
     found.map(users::Model::credentials).transpose()
 }
 
-async fn find(conn: &Conn, owner: UserId) -> Result<Option<Credentials>, Failure> {
+async fn find(conn: &Conn<'_>, owner: UserId) -> Result<Option<Credentials>, Failure> {
     let found = users::Entity::of(owner).one(conn).await?;
     found.map(users::Model::credentials).transpose()
 }
@@ -197,7 +209,7 @@ async fn change_password(
 }
 
 async fn renew_hash(
-    conn: &Conn,
+    conn: &Conn<'_>,
     owner: UserId,
     expected: &PasswordHash,
     new: &PasswordHash,

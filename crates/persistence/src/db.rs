@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use errand_application::ports::StoreError;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -23,9 +23,10 @@ use tracing::Instrument;
 use crate::error::{Class, Deadline, Failure};
 use crate::pools::Pools;
 use crate::pulse::Pulse;
+use crate::scope::Scope;
 
-/// What a unit of single statements runs on.
-pub type Conn = DatabaseConnection;
+/// What a unit of single statements runs on: a connection or a transaction.
+pub type Conn<'c> = DatabaseExecutor<'c>;
 /// What a unit of several statements runs in.
 pub type Tx = DatabaseTransaction;
 /// A unit of work under way.
@@ -104,31 +105,33 @@ impl Db {
     }
 
     /// Statements that only read.
-    pub async fn read<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    pub async fn read<I, T, F>(&self, scope: Scope, input: I, unit: F) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+        F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.reading, input, move |pools, input| {
+        self.shielded(&self.0.reading, scope, input, move |pools, input| {
             Box::pin(async move {
-                unit(pools.read(), input).await.map_err(|failure| Stopped {
-                    failure,
-                    harmless: true,
-                })
+                unit(&pools.read().into(), input)
+                    .await
+                    .map_err(|failure| Stopped {
+                        failure,
+                        harmless: true,
+                    })
             })
         })
         .await
     }
 
     /// Statements that read the same moment.
-    pub async fn snapshot<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    pub async fn snapshot<I, T, F>(&self, scope: Scope, input: I, unit: F) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
         F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.reading, input, move |pools, input| {
+        self.shielded(&self.0.reading, scope, input, move |pools, input| {
             let options = TransactionOptions {
                 // A transaction of SQLite reads one moment anyway.
                 isolation_level: (pools.backend() == DbBackend::Postgres)
@@ -142,50 +145,58 @@ impl Db {
 
     /// Exactly one statement that writes, in the transaction that every statement is. One with `RETURNING` goes
     /// through [`crate::sql::returned`]: SQLite commits after the last row, and that may fail.
-    pub async fn write_one<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    pub async fn write_one<I, T, F>(&self, scope: Scope, input: I, unit: F) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+        F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.write_statement(input, unit, false).await
+        self.write_statement(scope, input, unit, false).await
     }
 
     /// The same for a statement that does nothing more if it runs again: one whose answer was lost may.
-    pub async fn write_repeatable<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    pub async fn write_repeatable<I, T, F>(&self, scope: Scope, input: I, unit: F) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+        F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.write_statement(input, unit, true).await
+        self.write_statement(scope, input, unit, true).await
     }
 
-    async fn write_statement<I, T, F>(&self, input: I, unit: F, repeatable: bool) -> Result<T, StoreError>
+    async fn write_statement<I, T, F>(
+        &self,
+        scope: Scope,
+        input: I,
+        unit: F,
+        repeatable: bool,
+    ) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'c> Fn(&'c Conn, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+        F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.writing, input, move |pools, input| {
+        self.shielded(&self.0.writing, scope, input, move |pools, input| {
             Box::pin(async move {
-                unit(pools.write(), input).await.map_err(|failure| Stopped {
-                    harmless: repeatable || failure.is_unsent() || failure.class() == Class::Again,
-                    failure,
-                })
+                unit(&pools.write().into(), input)
+                    .await
+                    .map_err(|failure| Stopped {
+                        harmless: repeatable || failure.is_unsent() || failure.class() == Class::Again,
+                        failure,
+                    })
             })
         })
         .await
     }
 
     /// Statements that take effect together or not at all.
-    pub async fn write<I, T, F>(&self, input: I, unit: F) -> Result<T, StoreError>
+    pub async fn write<I, T, F>(&self, scope: Scope, input: I, unit: F) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
         F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.writing, input, move |pools, input| {
+        self.shielded(&self.0.writing, scope, input, move |pools, input| {
             let options = TransactionOptions {
                 // SQLite would otherwise find out at the first write that another process wrote meanwhile.
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -208,7 +219,13 @@ impl Db {
         clippy::disallowed_methods,
         reason = "this is the shield: the only place that spawns"
     )]
-    async fn shielded<I, T, F>(&self, places: &Arc<Semaphore>, input: I, run: F) -> Result<T, StoreError>
+    async fn shielded<I, T, F>(
+        &self,
+        places: &Arc<Semaphore>,
+        _scope: Scope,
+        input: I,
+        run: F,
+    ) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
@@ -298,7 +315,7 @@ impl Db {
 }
 
 async fn transaction<I, T, F>(
-    conn: &Conn,
+    conn: &DatabaseConnection,
     options: TransactionOptions,
     input: &I,
     unit: F,

@@ -117,7 +117,7 @@ async fn forget(tx: &Tx) -> Result<(), Failure> {
 ///
 /// A record becomes visible some time after it took its stamp, so the question reaches back by `overlap`, which
 /// no unit of work outlives.
-pub async fn since(conn: &Conn, after: Option<EndedCursor>, overlap: Duration) -> Result<Ended, Failure> {
+pub async fn since(conn: &Conn<'_>, after: Option<EndedCursor>, overlap: Duration) -> Result<Ended, Failure> {
     let overlap = i64::try_from(overlap.as_micros()).unwrap_or(i64::MAX);
     let from = after.map_or(0, |EndedCursor(at)| at.max(0));
     let rows = Row::find_by_statement(SINCE.with(conn, [from.into(), overlap.into()]))

@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, Statement};
 
 use crate::db::{Conn, Db};
 use crate::error::{Failure, Refusal};
+use crate::scope::Scope;
 
 /// The port.
 pub struct Health(pub Db);
@@ -17,7 +18,9 @@ impl DatabaseHealth for Health {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.0.read((), |conn, ()| Box::pin(ask(conn))).await
+        self.0
+            .read(Scope::Everyone, (), |conn, ()| Box::pin(ask(conn)))
+            .await
     }
 }
 
@@ -46,7 +49,7 @@ impl From<StoreError> for CheckError {
     }
 }
 
-async fn ask(conn: &Conn) -> Result<(), Failure> {
+async fn ask(conn: &Conn<'_>) -> Result<(), Failure> {
     conn.query_one_raw(Statement::from_string(conn.get_database_backend(), "SELECT 1"))
         .await?;
     Ok(())

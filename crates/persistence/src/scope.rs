@@ -6,6 +6,15 @@ use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, Select, UpdateM
 
 use crate::entities::{sessions, task_counters, task_walks, tasks, users};
 
+/// Whose rows a unit of work is about; it can be held to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One user's.
+    Owner(UserId),
+    /// Nobody's in particular: who signs in or registers is not yet known, and some records have no owner.
+    Everyone,
+}
+
 /// A table whose rows belong to users.
 pub trait Owned: EntityTrait {
     /// The column that says whose a row is.

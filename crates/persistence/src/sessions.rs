@@ -16,7 +16,7 @@ use crate::ended;
 use crate::entities::sessions::{self, Column, Entity};
 use crate::error::Failure;
 use crate::lock::lock;
-use crate::scope::Owned;
+use crate::scope::{Owned, Scope};
 
 /// The port.
 pub struct Sessions(pub Db);
@@ -59,9 +59,11 @@ impl SessionStore for Sessions {
     ) -> Result<Start, StoreError> {
         let input = (owner, account_as_of, session.clone());
         self.0
-            .write(input, |tx, (owner, account_as_of, session)| {
-                Box::pin(start(tx, *owner, *account_as_of, session))
-            })
+            .write(
+                Scope::Owner(owner),
+                input,
+                |tx, (owner, account_as_of, session)| Box::pin(start(tx, *owner, *account_as_of, session)),
+            )
             .await
     }
 
@@ -83,18 +85,24 @@ impl SessionStore for Sessions {
             at,
             asked: Instant::now(),
         };
-        self.0.write(input, |tx, input| Box::pin(rotate(tx, input))).await
+        self.0
+            .write(Scope::Owner(owner), input, |tx, input| {
+                Box::pin(rotate(tx, input))
+            })
+            .await
     }
 
     async fn list(&self, owner: UserId, at: Timestamp) -> Result<Vec<Session>, StoreError> {
         self.0
-            .read((owner, at), |conn, (owner, at)| Box::pin(list(conn, *owner, *at)))
+            .read(Scope::Owner(owner), (owner, at), |conn, (owner, at)| {
+                Box::pin(list(conn, *owner, *at))
+            })
             .await
     }
 
     async fn end(&self, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, StoreError> {
         self.0
-            .write((owner, id, at), |tx, (owner, id, at)| {
+            .write(Scope::Owner(owner), (owner, id, at), |tx, (owner, id, at)| {
                 Box::pin(end(tx, *owner, *id, *at))
             })
             .await
@@ -102,15 +110,19 @@ impl SessionStore for Sessions {
 
     async fn end_all(&self, owner: UserId) -> Result<u64, StoreError> {
         self.0
-            .write(owner, |tx, owner| Box::pin(end_all(tx, *owner)))
+            .write(Scope::Owner(owner), owner, |tx, owner| {
+                Box::pin(end_all(tx, *owner))
+            })
             .await
     }
 
     async fn ended(&self, after: Option<EndedCursor>) -> Result<Ended, StoreError> {
         self.0
-            .read((after, self.0.longest_unit()), |conn, (after, overlap)| {
-                Box::pin(ended::since(conn, *after, *overlap))
-            })
+            .read(
+                Scope::Everyone,
+                (after, self.0.longest_unit()),
+                |conn, (after, overlap)| Box::pin(ended::since(conn, *after, *overlap)),
+            )
             .await
     }
 }
@@ -211,7 +223,7 @@ async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
     }
 }
 
-async fn list(conn: &Conn, owner: UserId, at: Timestamp) -> Result<Vec<Session>, Failure> {
+async fn list(conn: &Conn<'_>, owner: UserId, at: Timestamp) -> Result<Vec<Session>, Failure> {
     let rows = living(owner, at).all(conn).await?;
     Ok(rows.iter().map(sessions::Model::session).collect())
 }

@@ -19,7 +19,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, Select};
 use crate::db::{Conn, Db};
 use crate::entities::tasks::{Column, Entity, ROW, Row};
 use crate::error::Failure;
-use crate::scope::Owned;
+use crate::scope::{Owned, Scope};
 use crate::sql::Sql;
 
 /// The columns of a [`Row`], for statements written by hand.
@@ -51,13 +51,17 @@ impl TaskStore for Tasks {
         };
         // By its key a creation that runs twice makes one task.
         self.0
-            .write_repeatable(input, |conn, input| Box::pin(create::run(conn, input)))
+            .write_repeatable(Scope::Owner(owner), input, |conn, input| {
+                Box::pin(create::run(conn, input))
+            })
             .await
     }
 
     async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
         self.0
-            .read((owner, id), |conn, (owner, id)| Box::pin(find(conn, *owner, *id)))
+            .read(Scope::Owner(owner), (owner, id), |conn, (owner, id)| {
+                Box::pin(find(conn, *owner, *id))
+            })
             .await
     }
 
@@ -82,7 +86,7 @@ impl TaskStore for Tasks {
 
     async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
         self.0
-            .write_one((owner, id, at), |conn, (owner, id, at)| {
+            .write_one(Scope::Owner(owner), (owner, id, at), |conn, (owner, id, at)| {
                 Box::pin(delete(conn, *owner, *id, *at))
             })
             .await
@@ -113,7 +117,7 @@ const DELETE: Sql = Sql {
     sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL",
 };
 
-async fn delete(conn: &Conn, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, Failure> {
+async fn delete(conn: &Conn<'_>, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, Failure> {
     let values = [owner.0.into(), id.0.into(), at.as_chrono().into()];
     let done = conn.execute_raw(DELETE.with(conn, values)).await?;
     Ok(done.rows_affected() == 1)

@@ -14,7 +14,7 @@ use super::{columns, find};
 use crate::db::{Conn, Db, Tx};
 use crate::entities::tasks::{Column, Entity, Row, tag_keys, tags};
 use crate::error::Failure;
-use crate::scope::Owned;
+use crate::scope::{Owned, Scope};
 use crate::sql::{Sql, returned};
 
 struct Input {
@@ -40,12 +40,16 @@ pub async fn change(
     };
     match db.backend() {
         DbBackend::Postgres => {
-            db.write_one(input, |conn, input| Box::pin(in_one_statement(conn, input)))
-                .await
+            db.write_one(Scope::Owner(owner), input, |conn, input| {
+                Box::pin(in_one_statement(conn, input))
+            })
+            .await
         }
         _ => {
-            db.write(input, |tx, input| Box::pin(by_the_domain(tx, input)))
-                .await
+            db.write(Scope::Owner(owner), input, |tx, input| {
+                Box::pin(by_the_domain(tx, input))
+            })
+            .await
         }
     }
 }
@@ -109,7 +113,7 @@ const CHANGE: &str = concat!(
     columns!()
 );
 
-async fn in_one_statement(conn: &Conn, input: &Input) -> Result<Option<Task>, Failure> {
+async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Option<Task>, Failure> {
     // Destructured, so that a new field cannot be forgotten.
     let TaskChange {
         title,

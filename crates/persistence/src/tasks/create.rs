@@ -43,7 +43,7 @@ const CREATE: Sql = Sql {
     sqlite: create!(""),
 };
 
-pub async fn run(conn: &Conn, input: &Creation) -> Result<Option<Task>, Failure> {
+pub async fn run(conn: &Conn<'_>, input: &Creation) -> Result<Option<Task>, Failure> {
     let Creation { owner, key, task, at } = input;
     let values = [
         owner.0.into(),

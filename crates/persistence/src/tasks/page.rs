@@ -5,14 +5,14 @@ use errand_domain::query::{PageStart, SortKey, TaskPage, TaskQuery};
 use errand_domain::task::Task;
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QuerySelect};
 
 use super::filter::{condition, matching, ordered};
 use super::walk;
 use crate::db::{Conn, Db};
 use crate::entities::tasks::{Column, Entity, Row};
 use crate::error::Failure;
-use crate::scope::Owned;
+use crate::scope::{Owned, Scope};
 
 pub async fn page(
     db: &Db,
@@ -25,7 +25,7 @@ pub async fn page(
         None
     } else {
         let (page, more) = db
-            .read(input.clone(), |conn, (owner, query, _)| {
+            .read(Scope::Owner(owner), input.clone(), |conn, (owner, query, _)| {
                 Box::pin(direct(conn, *owner, query))
             })
             .await?;
@@ -42,7 +42,7 @@ pub async fn page(
         // The order may change under the reader's feet: remember it. The page is then the walk's first, read
         // again, so that what the reader sees and what it has still to see make one whole.
         let begun = db
-            .write(input.clone(), |tx, (owner, query, seed)| {
+            .write(Scope::Owner(owner), input.clone(), |tx, (owner, query, seed)| {
                 Box::pin(walk::begin(tx, *owner, query, *seed))
             })
             .await?;
@@ -56,14 +56,16 @@ pub async fn page(
         }
         Some(seed.id)
     };
-    db.read((input, begun), |conn, ((owner, query, _), begun)| {
-        Box::pin(along(conn, *owner, query, *begun))
-    })
+    db.read(
+        Scope::Owner(owner),
+        (input, begun),
+        |conn, ((owner, query, _), begun)| Box::pin(along(conn, *owner, query, *begun)),
+    )
     .await
 }
 
 /// The page as the table stands, and whether there is more.
-async fn direct(conn: &Conn, owner: UserId, query: &TaskQuery) -> Result<(TaskPage, bool), Failure> {
+async fn direct(conn: &Conn<'_>, owner: UserId, query: &TaskQuery) -> Result<(TaskPage, bool), Failure> {
     let mut select = matching(conn, owner, query);
     match query.start {
         PageStart::Offset(0) | PageStart::Walk { .. } => {}
@@ -90,7 +92,7 @@ async fn direct(conn: &Conn, owner: UserId, query: &TaskQuery) -> Result<(TaskPa
 
 /// A page of a walk that was just begun, or of the one that the query names.
 async fn along(
-    conn: &Conn,
+    conn: &Conn<'_>,
     owner: UserId,
     query: &TaskQuery,
     begun: Option<uuid::Uuid>,
@@ -121,7 +123,7 @@ fn behind(created_at: Timestamp, id: TaskId, descending: bool) -> Expr {
     }
 }
 
-async fn total(conn: &Conn, owner: UserId, query: &TaskQuery) -> Result<Option<u64>, Failure> {
+async fn total(conn: &Conn<'_>, owner: UserId, query: &TaskQuery) -> Result<Option<u64>, Failure> {
     if !query.count {
         return Ok(None);
     }

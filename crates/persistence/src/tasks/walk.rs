@@ -10,7 +10,8 @@ use errand_domain::{TaskId, UserId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 use uuid::Uuid;
 
@@ -92,7 +93,7 @@ async fn forget(tx: &Tx, owner: UserId, seed: WalkSeed) -> Result<(), Failure> {
 
 /// Tasks of a page and where the next one begins; `None` if the walk is not known.
 pub async fn read(
-    conn: &Conn,
+    conn: &Conn<'_>,
     owner: UserId,
     query: &TaskQuery,
     walk: Uuid,
@@ -143,7 +144,7 @@ struct Slice {
 
 /// A piece of a walk; empty behind its end.
 async fn slice(
-    conn: &Conn,
+    conn: &Conn<'_>,
     owner: UserId,
     walk: Uuid,
     offset: u32,
@@ -168,7 +169,7 @@ async fn slice(
 
 /// Those that are still there and still match, in any order.
 fn remaining(
-    conn: &Conn,
+    conn: &Conn<'_>,
     owner: UserId,
     query: &TaskQuery,
     places: &[(u32, TaskId)],
@@ -185,7 +186,7 @@ fn remaining(
 }
 
 async fn still_there(
-    conn: &Conn,
+    conn: &Conn<'_>,
     owner: UserId,
     query: &TaskQuery,
     places: &[(u32, TaskId)],
@@ -200,7 +201,7 @@ async fn still_there(
 }
 
 async fn fetch(
-    conn: &Conn,
+    conn: &Conn<'_>,
     owner: UserId,
     query: &TaskQuery,
     places: &[(u32, TaskId)],
