@@ -5,11 +5,16 @@
 //!
 //! **How to extend it.** A new `mYYYYMMDD_NNNNNN_name.rs` at the end of the list. Only add: nothing that the
 //! version before reads may change its type or name or go away, because both run at once during an update.
+//!
+//! Where row-level security is on, its force is lifted for the transaction that migrates: a step may read and write
+//! everybody's rows as the owner of the tables, whom the policies hold otherwise. A new table with a `user_id` gets
+//! a line in `policies.rs` of the adapter.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod m20261123_000001_initial;
+mod m20261124_000002_defence;
 
 /// All steps in their order.
 #[derive(Debug)]
@@ -18,7 +23,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_initial::Migration)]
+        vec![
+            Box::new(m20261123_000001_initial::Migration),
+            Box::new(m20261124_000002_defence::Migration),
+        ]
     }
 }
 
@@ -33,6 +41,6 @@ mod tests {
             .iter()
             .map(|step| step.name().to_owned())
             .collect();
-        assert_eq!(names, ["m20261123_000001_initial"]);
+        assert_eq!(names, ["m20261123_000001_initial", "m20261124_000002_defence"]);
     }
 }

@@ -1,5 +1,7 @@
 //! The one error type of the services: kinds with stable codes.
 
+use std::time::Duration;
+
 use errand_domain::FieldFault;
 
 use crate::ports::{BoxError, HasherError, StoreError, UniqueKey};
@@ -40,6 +42,15 @@ pub enum AppError {
     /// The place that a cursor points to is no longer remembered.
     #[error("the cursor has expired")]
     CursorExpired,
+    /// Too many attempts of this kind.
+    #[error("too many attempts ({})", .0.policy)]
+    Limited(Limited),
+    /// The user has as many tasks as may be.
+    #[error("the user has {most} tasks already")]
+    TooManyTasks {
+        /// So many.
+        most: u32,
+    },
     /// Too much to do right now; trying again later helps.
     #[error("overloaded")]
     Overloaded,
@@ -49,6 +60,19 @@ pub enum AppError {
     /// A defect of errand or of its data.
     #[error("internal error")]
     Internal(#[source] BoxError),
+}
+
+/// Which limit was met, and when there is room again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limited {
+    /// The name of the limit, stable.
+    pub policy: &'static str,
+    /// So many at once,
+    pub burst: u32,
+    /// and so many again after this.
+    pub window: Duration,
+    /// The next one is let through after this.
+    pub wait: Duration,
 }
 
 impl From<StoreError> for AppError {

@@ -136,6 +136,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
+    use errand_domain::event::SecurityEvent;
     use errand_domain::session::{Digest, Session};
     use errand_domain::{Timestamp, UserId};
     use tokio::sync::Notify;
@@ -231,7 +232,14 @@ mod tests {
 
     #[async_trait]
     impl SessionStore for SlowStore {
-        async fn start(&self, _: UserId, _: Timestamp, _: &NewSession) -> Result<Start, StoreError> {
+        async fn start(
+            &self,
+            _: UserId,
+            _: Timestamp,
+            _: &NewSession,
+            _: usize,
+            _: &SecurityEvent,
+        ) -> Result<Start, StoreError> {
             unreachable!("a guard only asks")
         }
 
@@ -242,7 +250,7 @@ mod tests {
             _: &Digest,
             _: &Digest,
             _: &NextRefresh,
-            _: Timestamp,
+            _: &SecurityEvent,
         ) -> Result<Rotation, StoreError> {
             unreachable!("a guard only asks")
         }
@@ -251,11 +259,11 @@ mod tests {
             unreachable!("a guard only asks")
         }
 
-        async fn end(&self, _: UserId, _: SessionId, _: Timestamp) -> Result<bool, StoreError> {
+        async fn end(&self, _: UserId, _: SessionId, _: &SecurityEvent) -> Result<bool, StoreError> {
             unreachable!("a guard only asks")
         }
 
-        async fn end_all(&self, _: UserId) -> Result<u64, StoreError> {
+        async fn end_all(&self, _: UserId, _: &SecurityEvent) -> Result<u64, StoreError> {
             unreachable!("a guard only asks")
         }
 

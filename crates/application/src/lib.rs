@@ -14,12 +14,17 @@
 
 pub mod accounts;
 pub mod actor;
+pub mod administration;
 pub mod error;
+mod events;
 pub mod guard;
 pub mod health;
+pub mod in_flight;
+pub mod limits;
 pub mod ports;
 pub mod refresh;
 pub mod sessions;
+mod sha256;
 pub mod tasks;
 mod turns;
 
@@ -27,4 +32,5 @@ mod turns;
 mod test_support;
 
 pub use actor::Actor;
-pub use error::AppError;
+pub use error::{AppError, Limited};
+pub use events::Recorder;

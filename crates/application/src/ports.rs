@@ -6,25 +6,31 @@
 
 mod accounts;
 mod clock;
+mod events;
 mod health;
+mod limits;
 mod passwords;
 mod sessions;
 mod tasks;
 mod tokens;
 
-pub use accounts::{AccountExport, AccountStore, Credentials, DeletedTask, NewAccount};
+pub use accounts::{AccountExport, AccountState, AccountStore, Credentials, DeletedTask, NewAccount};
 pub use clock::{Clock, Entropy};
+pub use events::EventStore;
 pub use health::{DatabaseHealth, Seen};
+pub use limits::{Bucket, LimitStore};
 pub use passwords::{HasherError, PasswordHasher, Verdict};
 pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start};
-pub use tasks::{TaskStore, WalkSeed};
+pub use tasks::{Created, TaskStore, WalkSeed};
 pub use tokens::{AccessClaims, TokenSigner, VerifiedToken};
 
 #[cfg(any(test, feature = "test-support"))]
 pub use {
     accounts::MockAccountStore,
     clock::{MockClock, MockEntropy},
+    events::MockEventStore,
     health::MockDatabaseHealth,
+    limits::MockLimitStore,
     passwords::MockPasswordHasher,
     sessions::MockSessionStore,
     tasks::MockTaskStore,

@@ -5,13 +5,15 @@
 //! successor's secret is HMAC-SHA-256 of a stored random salt under the old secret: whoever holds the old token
 //! can be given the same successor again, and the database alone gives nobody any.
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use errand_domain::session::Digest;
 use errand_domain::{SessionId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
+
+use crate::sha256::sha256;
 
 const LENGTH: usize = 8 + 16 + 16 + 32;
 
@@ -84,12 +86,6 @@ impl RefreshToken {
     pub fn token_digest(&self) -> Digest {
         sha256(&self.secret)
     }
-}
-
-fn sha256(data: &[u8]) -> Digest {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
-    Digest(bytes)
 }
 
 #[cfg(test)]

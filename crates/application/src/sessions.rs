@@ -5,21 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use errand_domain::account::User;
+use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::session::{Session, expiry};
 use errand_domain::{SessionId, Timestamp, UserId};
 use secrecy::SecretString;
-use uuid::{Builder, Uuid};
 
 use crate::actor::Actor;
 use crate::error::AppError;
+use crate::events::{Recorder, log};
 use crate::guard::SessionGuard;
-use crate::ports::{
-    AccessClaims, Clock, Entropy, NewSession, NextRefresh, Rotation, SessionStore, Start, TokenSigner,
-};
+use crate::limits::{Limiter, too_many_refreshes};
+use crate::ports::{AccessClaims, NewSession, NextRefresh, Rotation, SessionStore, Start, TokenSigner};
 use crate::refresh::RefreshToken;
-
-/// The most characters kept of a client's `User-Agent`.
-const USER_AGENT_MAX_CHARS: usize = 200;
 
 /// What somebody who signed in is given.
 #[derive(Debug)]
@@ -39,9 +36,18 @@ pub struct SessionService {
     sessions: Arc<dyn SessionStore>,
     guard: Arc<SessionGuard>,
     signer: Arc<dyn TokenSigner>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    access_life: Duration,
+    limiter: Arc<Limiter>,
+    recorder: Recorder,
+    settings: SessionSettings,
+}
+
+/// What operators choose of sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionSettings {
+    /// How long an access token lives.
+    pub access_life: Duration,
+    /// The most sessions of one user; one more ends the oldest.
+    pub most_per_user: usize,
 }
 
 /// A session about to be started, with the secrets that only its client learns.
@@ -52,22 +58,22 @@ pub(crate) struct FreshSession {
 }
 
 impl SessionService {
-    /// A service on these ports whose access tokens live for `access_life`.
+    /// A service on these ports.
     pub fn new(
         sessions: Arc<dyn SessionStore>,
         guard: Arc<SessionGuard>,
         signer: Arc<dyn TokenSigner>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        access_life: Duration,
+        limiter: Arc<Limiter>,
+        recorder: Recorder,
+        settings: SessionSettings,
     ) -> Self {
         Self {
             sessions,
             guard,
             signer,
-            clock,
-            entropy,
-            access_life,
+            limiter,
+            recorder,
+            settings,
         }
     }
 
@@ -75,7 +81,7 @@ impl SessionService {
     pub async fn authenticate(&self, access_token: &str) -> Result<Actor, AppError> {
         let verified = self
             .signer
-            .verify(access_token, self.clock.now())
+            .verify(access_token, self.recorder.now())
             .ok_or(AppError::InvalidToken)?;
         if !self.guard.is_alive(verified.session).await? {
             return Err(AppError::InvalidToken);
@@ -93,11 +99,25 @@ impl SessionService {
     }
 
     /// A new grant for a refresh token, which is used up by it.
-    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, AppError> {
-        let presented = RefreshToken::parse(refresh_token).ok_or(AppError::InvalidRefreshToken)?;
-        let salt = self.entropy.bytes();
+    pub async fn refresh(&self, refresh_token: &SecretString, origin: &Origin) -> Result<Grant, AppError> {
+        self.limiter.check_refresh(origin)?;
+        let outcome = match RefreshToken::parse(refresh_token) {
+            Some(presented) => self.rotate(&presented, origin).await,
+            None => Err(AppError::InvalidRefreshToken),
+        };
+        if matches!(outcome, Err(AppError::InvalidRefreshToken)) {
+            self.limiter.refused_refresh(origin).await?;
+        }
+        outcome
+    }
+
+    async fn rotate(&self, presented: &RefreshToken, origin: &Origin) -> Result<Grant, AppError> {
+        let salt = self.recorder.bytes();
         let next = presented.successor(&salt);
-        let now = self.clock.now();
+        let reused = self
+            .recorder
+            .event(EventKind::RefreshTokenReused, origin, Some(presented.session));
+        let now = reused.at;
         let rotation = self
             .sessions
             .rotate(
@@ -109,7 +129,7 @@ impl SessionService {
                     token: next.token_digest(),
                     salt,
                 },
-                now,
+                &reused,
             )
             .await?;
         match rotation {
@@ -117,14 +137,10 @@ impl SessionService {
             Rotation::Replayed { session, user, salt } => {
                 self.grant(user, &session.into(), &presented.successor(&salt), now)
             }
+            Rotation::Limited { wait } => Err(too_many_refreshes(wait)),
             Rotation::Reused => {
                 self.guard.sessions_ended();
-                tracing::warn!(
-                    event = "refresh_token_reused",
-                    user_id = presented.user.0,
-                    session_id = %presented.session,
-                    "a used refresh token came back; its session was ended"
-                );
+                log(Some(presented.user), &reused);
                 Err(AppError::InvalidRefreshToken)
             }
             Rotation::Unknown => Err(AppError::InvalidRefreshToken),
@@ -133,44 +149,66 @@ impl SessionService {
 
     /// The user's living sessions, oldest first.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<Session>, AppError> {
-        Ok(self.sessions.list(actor.user(), self.clock.now()).await?)
+        Ok(self.sessions.list(actor.user(), self.recorder.now()).await?)
     }
 
     /// Ends one of the user's sessions.
-    pub async fn end(&self, actor: &Actor, id: SessionId) -> Result<(), AppError> {
-        let ended = self.sessions.end(actor.user(), id, self.clock.now()).await;
+    pub async fn end(&self, actor: &Actor, id: SessionId, origin: &Origin) -> Result<(), AppError> {
+        self.end_as(EventKind::SessionEnded, actor, id, origin).await
+    }
+
+    /// Ends the session of the token. Fine if it has just ended otherwise.
+    pub async fn logout(&self, actor: &Actor, origin: &Origin) -> Result<(), AppError> {
+        match self
+            .end_as(EventKind::SignedOut, actor, actor.session(), origin)
+            .await
+        {
+            Err(AppError::SessionNotFound) => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn end_as(
+        &self,
+        kind: EventKind,
+        actor: &Actor,
+        id: SessionId,
+        origin: &Origin,
+    ) -> Result<(), AppError> {
+        let event = self.recorder.event(kind, origin, Some(id));
+        let ended = self.sessions.end(actor.user(), id, &event).await;
         // After an error too: it may have happened. Not for nothing: that would let one user keep all asking.
         if !matches!(ended, Ok(false)) {
             self.guard.sessions_ended();
         }
         if ended? {
+            log(Some(actor.user()), &event);
             Ok(())
         } else {
             Err(AppError::SessionNotFound)
         }
     }
 
-    /// Ends the session of the token. Fine if it has just ended otherwise.
-    pub async fn logout(&self, actor: &Actor) -> Result<(), AppError> {
-        match self.end(actor, actor.session()).await {
-            Err(AppError::SessionNotFound) => Ok(()),
-            result => result,
-        }
-    }
-
     /// Ends all the user's sessions.
-    pub async fn end_all(&self, actor: &Actor) -> Result<u64, AppError> {
-        let ended = self.sessions.end_all(actor.user()).await;
+    pub async fn end_all(&self, actor: &Actor, origin: &Origin) -> Result<u64, AppError> {
+        let event = self
+            .recorder
+            .event(EventKind::AllSessionsEnded, origin, Some(actor.session()));
+        let ended = self.sessions.end_all(actor.user(), &event).await;
         self.guard.sessions_ended();
-        Ok(ended?)
+        let ended = ended?;
+        log(Some(actor.user()), &event);
+        Ok(ended)
     }
 
     /// Starts a session for somebody who proved to be `user`, as the account was then.
-    pub(crate) async fn start(&self, user: User, user_agent: Option<String>) -> Result<Grant, AppError> {
-        let fresh = self.fresh(user_agent);
+    pub(crate) async fn start(&self, user: User, origin: &Origin) -> Result<Grant, AppError> {
+        let fresh = self.fresh(origin);
+        let event = self.began(EventKind::SignedIn, &fresh, origin);
+        let most = self.settings.most_per_user;
         match self
             .sessions
-            .start(user.id, user.updated_at, &fresh.record)
+            .start(user.id, user.updated_at, &fresh.record, most, &event)
             .await?
         {
             Start::Refused => Err(AppError::BadCredentials),
@@ -178,28 +216,23 @@ impl SessionService {
                 if pushed_out > 0 {
                     self.guard.sessions_ended();
                 }
+                log(Some(user.id), &event);
                 self.first_grant(user, &fresh)
             }
         }
     }
 
     /// A session that a store is yet to start.
-    pub(crate) fn fresh(&self, user_agent: Option<String>) -> FreshSession {
-        let created_at = self.clock.now();
-        let id = SessionId(new_uuid(created_at, self.entropy.as_ref()));
-        let [random, secret] = [self.entropy.bytes(), self.entropy.bytes()];
+    pub(crate) fn fresh(&self, origin: &Origin) -> FreshSession {
+        let created_at = self.recorder.now();
+        let id = SessionId(self.recorder.uuid(created_at));
+        let [random, secret] = [self.recorder.bytes(), self.recorder.bytes()];
         let mut family = [0; 16];
         family.copy_from_slice(random.split_at(16).0);
         let token = RefreshToken::new(UserId(0), id, family, secret);
-        let user_agent = user_agent.map(|text| {
-            text.chars()
-                .filter(|c| !c.is_control())
-                .take(USER_AGENT_MAX_CHARS)
-                .collect()
-        });
         let record = NewSession {
             id,
-            user_agent,
+            user_agent: origin.user_agent().map(str::to_owned),
             family: token.family_digest(),
             token: token.token_digest(),
             created_at,
@@ -209,6 +242,13 @@ impl SessionService {
             family,
             secret,
         }
+    }
+
+    /// The event with which a session begins.
+    pub(crate) fn began(&self, kind: EventKind, fresh: &FreshSession, origin: &Origin) -> SecurityEvent {
+        let session = &fresh.record;
+        self.recorder
+            .event_at(kind, origin, Some(session.id), session.created_at)
     }
 
     /// The first grant of a session that a store has started.
@@ -230,11 +270,11 @@ impl SessionService {
         refresh: &RefreshToken,
         now: Timestamp,
     ) -> Result<Grant, AppError> {
-        let expires_at = now.plus(self.access_life).min(session.expires_at);
+        let expires_at = now.plus(self.settings.access_life).min(session.expires_at);
         let claims = AccessClaims {
             user,
             session: session.id,
-            id: new_uuid(now, self.entropy.as_ref()),
+            id: self.recorder.uuid(now),
             issued_at: now,
             expires_at,
         };
@@ -264,34 +304,28 @@ impl From<Session> for Lasting {
     }
 }
 
-/// A `UUIDv7` (RFC 9562 section 5.7) of this time.
-pub(crate) fn new_uuid(now: Timestamp, entropy: &dyn Entropy) -> Uuid {
-    let millis = u64::try_from(now.micros() / 1000).unwrap_or_default();
-    let random = entropy.bytes();
-    let mut tail = [0; 10];
-    tail.copy_from_slice(random.split_at(10).0);
-    Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
-}
-
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
     use crate::ports::{Ended, EndedCursor, MockSessionStore, MockTokenSigner, VerifiedToken};
-    use crate::test_support::{FixedClock, SequentialEntropy, actor, at, session, user};
+    use crate::test_support::{Buckets, FixedClock, actor, at, from, recorder, session, user};
 
     fn service(store: MockSessionStore, signer: MockTokenSigner) -> SessionService {
         let (store, clock) = (Arc::new(store), Arc::new(FixedClock::default()));
         let guard = Arc::new(SessionGuard::new(store.clone(), clock.clone()));
-        let entropy = Arc::new(SequentialEntropy::default());
+        let limiter = Limiter::new(Arc::new(Buckets::default()), clock.clone(), Vec::new());
         SessionService::new(
             store,
             guard,
             Arc::new(signer),
-            clock,
-            entropy,
-            Duration::from_mins(15),
+            Arc::new(limiter),
+            recorder(&clock),
+            SessionSettings {
+                access_life: Duration::from_mins(15),
+                most_per_user: 50,
+            },
         )
     }
 
@@ -313,6 +347,10 @@ mod tests {
             last_used_at: now,
             expires_at: now.plus(Duration::from_mins(10)),
         }
+    }
+
+    fn here() -> Origin {
+        from("192.0.2.1")
     }
 
     fn presented() -> RefreshToken {
@@ -373,7 +411,7 @@ mod tests {
                 })
             });
         let grant = service(store, signing())
-            .refresh(&presented().encode())
+            .refresh(&presented().encode(), &here())
             .await
             .unwrap();
         assert_eq!(grant.access_token.expose_secret(), "token of 7");
@@ -399,7 +437,7 @@ mod tests {
             })
         });
         let grant = service(store, signing())
-            .refresh(&presented().encode())
+            .refresh(&presented().encode(), &here())
             .await
             .unwrap();
         let given = RefreshToken::parse(&grant.refresh_token).unwrap();
@@ -427,10 +465,56 @@ mod tests {
             SecretString::from("nonsense"),
         ] {
             assert!(matches!(
-                service.refresh(&token).await,
+                service.refresh(&token, &here()).await,
                 Err(AppError::InvalidRefreshToken)
             ));
         }
+    }
+
+    #[tokio::test]
+    async fn a_network_with_too_many_refused_tokens_is_not_looked_at_any_more() {
+        let service = service(MockSessionStore::new(), MockTokenSigner::new());
+        let nonsense = SecretString::from("nonsense");
+        for _ in 0..50 {
+            assert!(matches!(
+                service.refresh(&nonsense, &here()).await,
+                Err(AppError::InvalidRefreshToken)
+            ));
+        }
+        for token in [nonsense, presented().encode()] {
+            assert!(matches!(
+                service.refresh(&token, &here()).await,
+                Err(AppError::Limited(_))
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_refreshed_too_often_is_told_to_wait() {
+        let mut store = MockSessionStore::new();
+        let wait = Duration::from_secs(7);
+        store
+            .expect_rotate()
+            .returning(move |_, _, _, _, _, _| Ok(Rotation::Limited { wait }));
+        let refused = service(store, MockTokenSigner::new())
+            .refresh(&presented().encode(), &here())
+            .await;
+        assert!(matches!(refused, Err(AppError::Limited(limited)) if limited.wait == wait));
+    }
+
+    #[tokio::test]
+    async fn a_logout_and_another_ending_are_told_apart() {
+        let mut store = MockSessionStore::new();
+        for kind in [EventKind::SignedOut, EventKind::SessionEnded] {
+            store
+                .expect_end()
+                .withf(move |_, id, event| event.kind == kind && event.session == Some(*id))
+                .times(1)
+                .returning(|_, _, _| Ok(true));
+        }
+        let service = service(store, MockTokenSigner::new());
+        assert!(service.logout(&actor(7), &here()).await.is_ok());
+        assert!(service.end(&actor(7), session(9), &here()).await.is_ok());
     }
 
     #[tokio::test]
@@ -452,9 +536,9 @@ mod tests {
         });
         let service = service(store, signer);
         assert!(service.authenticate("x").await.is_ok());
-        assert!(service.logout(&actor(7)).await.is_ok());
+        assert!(service.logout(&actor(7), &here()).await.is_ok());
         assert!(matches!(
-            service.end(&actor(7), session(9)).await,
+            service.end(&actor(7), session(9), &here()).await,
             Err(AppError::SessionNotFound)
         ));
         assert!(service.authenticate("x").await.is_ok());

@@ -8,31 +8,31 @@ use errand_domain::task::{NewTask, Task, TaskChange};
 
 use crate::actor::Actor;
 use crate::error::AppError;
-use crate::ports::{Clock, Entropy, TaskStore, WalkSeed};
-use crate::sessions::new_uuid;
+use crate::events::Recorder;
+use crate::ports::{Created, TaskStore, WalkSeed};
 
 /// Tasks of the acting user.
 pub struct TaskService {
     tasks: Arc<dyn TaskStore>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    recorder: Recorder,
+    most_per_user: u32,
 }
 
 impl TaskService {
-    /// A service on these ports.
-    pub fn new(tasks: Arc<dyn TaskStore>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    /// A service on these ports, for so many tasks a user.
+    pub fn new(tasks: Arc<dyn TaskStore>, recorder: Recorder, most_per_user: u32) -> Self {
         Self {
             tasks,
-            clock,
-            entropy,
+            recorder,
+            most_per_user,
         }
     }
 
     /// A page of the user's tasks.
     pub async fn list(&self, actor: &Actor, query: &TaskQuery) -> Result<TaskPage, AppError> {
-        let at = self.clock.now();
+        let at = self.recorder.now();
         let seed = WalkSeed {
-            id: new_uuid(at, self.entropy.as_ref()),
+            id: self.recorder.uuid(at),
             at,
         };
         self.tasks
@@ -43,14 +43,16 @@ impl TaskService {
 
     /// Makes a task.
     pub async fn create(&self, actor: &Actor, task: &NewTask) -> Result<Task, AppError> {
-        let at = self.clock.now();
+        let at = self.recorder.now();
         // Lets the store repeat an attempt whose outcome it does not know.
-        let key = new_uuid(at, self.entropy.as_ref()).to_string();
-        // A token outlives its account only until the next look at the ended sessions.
-        self.tasks
-            .create(actor.user(), &key, task, at)
-            .await?
-            .ok_or(AppError::InvalidToken)
+        let key = self.recorder.uuid(at).to_string();
+        let most = self.most_per_user;
+        match self.tasks.create(actor.user(), &key, task, most, at).await? {
+            Created::Task(task) => Ok(task),
+            // A token outlives its account only until the next look at the ended sessions.
+            Created::Gone => Err(AppError::InvalidToken),
+            Created::Full => Err(AppError::TooManyTasks { most }),
+        }
     }
 
     /// One task.
@@ -65,14 +67,14 @@ impl TaskService {
     pub async fn change(&self, actor: &Actor, id: TaskId, change: &TaskChange) -> Result<Task, AppError> {
         let changed = self
             .tasks
-            .change(actor.user(), id, change, self.clock.now())
+            .change(actor.user(), id, change, self.recorder.now())
             .await?;
         changed.ok_or(AppError::TaskNotFound)
     }
 
     /// Deletes a task.
     pub async fn delete(&self, actor: &Actor, id: TaskId) -> Result<(), AppError> {
-        let deleted = self.tasks.delete(actor.user(), id, self.clock.now()).await?;
+        let deleted = self.tasks.delete(actor.user(), id, self.recorder.now()).await?;
         if deleted {
             Ok(())
         } else {
@@ -88,14 +90,10 @@ mod tests {
 
     use super::*;
     use crate::ports::{MockTaskStore, StoreError};
-    use crate::test_support::{FixedClock, SequentialEntropy, actor, at};
+    use crate::test_support::{FixedClock, actor, at, recorder};
 
     fn service(tasks: MockTaskStore) -> TaskService {
-        TaskService::new(
-            Arc::new(tasks),
-            Arc::new(FixedClock::default()),
-            Arc::new(SequentialEntropy::default()),
-        )
+        TaskService::new(Arc::new(tasks), recorder(&Arc::new(FixedClock::default())), 7)
     }
 
     fn new_task() -> NewTask {
@@ -152,9 +150,10 @@ mod tests {
         store
             .expect_create()
             .times(2)
-            .returning(move |owner, key, task, now| {
+            .withf(|_, _, _, most, _| *most == 7)
+            .returning(move |owner, key, task, _, now| {
                 seen.lock().unwrap().push(key.to_owned());
-                Ok(Some(Task::new(owner, TaskId(1), task.clone(), now)))
+                Ok(Created::Task(Task::new(owner, TaskId(1), task.clone(), now)))
             });
         let service = service(store);
         let first = service.create(&actor(7), &new_task()).await.unwrap();
@@ -165,12 +164,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn creating_for_a_deleted_account_is_unauthenticated() {
+    async fn creating_for_a_deleted_or_full_account_is_refused() {
         let mut store = MockTaskStore::new();
-        store.expect_create().returning(|_, _, _, _| Ok(None));
+        store
+            .expect_create()
+            .times(1)
+            .returning(|_, _, _, _, _| Ok(Created::Gone));
+        store
+            .expect_create()
+            .times(1)
+            .returning(|_, _, _, _, _| Ok(Created::Full));
+        let service = service(store);
         assert!(matches!(
-            service(store).create(&actor(7), &new_task()).await,
+            service.create(&actor(7), &new_task()).await,
             Err(AppError::InvalidToken)
+        ));
+        assert!(matches!(
+            service.create(&actor(7), &new_task()).await,
+            Err(AppError::TooManyTasks { most: 7 })
         ));
     }
 

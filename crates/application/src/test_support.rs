@@ -1,14 +1,20 @@
 //! Fixtures for the services' tests.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use errand_domain::account::{Email, PasswordHash, User, Username};
+use errand_domain::event::Origin;
+use errand_domain::limit::Take;
+use errand_domain::session::Digest;
 use errand_domain::{SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::ports::{Clock, Credentials, Entropy};
+use crate::events::Recorder;
+use crate::ports::{Bucket, Clock, Credentials, Entropy, LimitStore, StoreError};
 
 /// A clock that moves when it is told to; starts at [`at`] 0.
 pub(crate) struct FixedClock(Mutex<Timestamp>);
@@ -43,9 +49,51 @@ pub(crate) struct SequentialEntropy(Mutex<u8>);
 impl Entropy for SequentialEntropy {
     fn bytes(&self) -> [u8; 32] {
         let mut n = self.0.lock().unwrap();
-        *n += 1;
+        *n = n.wrapping_add(1);
         [*n; 32]
     }
+}
+
+/// Of this clock and of randomness that counts.
+pub(crate) fn recorder(clock: &Arc<FixedClock>) -> Recorder {
+    Recorder::new(clock.clone(), Arc::new(SequentialEntropy::default()))
+}
+
+/// Buckets by the domain's rule; counts how often it was asked.
+#[derive(Default)]
+pub(crate) struct Buckets {
+    full_at: Mutex<HashMap<Digest, Timestamp>>,
+    pub(crate) asked: Mutex<usize>,
+}
+
+#[async_trait]
+impl LimitStore for Buckets {
+    async fn take(&self, buckets: &[Bucket], at: Timestamp) -> Result<Vec<Take>, StoreError> {
+        *self.asked.lock().unwrap() += 1;
+        let mut kept = self.full_at.lock().unwrap();
+        let take = |bucket: &Bucket| {
+            let take = bucket.allowance.take(kept.get(&bucket.key).copied(), at);
+            let (Take::Taken { full_at } | Take::Refused { full_at, .. }) = take;
+            kept.insert(bucket.key, full_at);
+            take
+        };
+        Ok(buckets.iter().map(take).collect())
+    }
+
+    async fn give_back(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        let mut kept = self.full_at.lock().unwrap();
+        for bucket in buckets {
+            if let Some(full_at) = kept.get_mut(&bucket.key) {
+                *full_at = bucket.allowance.give_back(*full_at);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Somebody at this address.
+pub(crate) fn from(address: &str) -> Origin {
+    Origin::new(Some(address.parse().unwrap()), Some("test"))
 }
 
 /// Seconds after the start of the tests' time.
@@ -77,5 +125,6 @@ pub(crate) fn credentials(id: i64) -> Credentials {
     Credentials {
         user: user(id),
         password: PasswordHash::new("stored".into()),
+        disabled_at: None,
     }
 }

@@ -2,6 +2,8 @@
 //! everything proves nothing.
 
 mod accounts;
+mod events;
+mod limits;
 mod sessions;
 mod tasks;
 
@@ -34,6 +36,8 @@ impl Broken {
         };
         Stores {
             accounts: Arc::new(broken.clone()),
+            events: Arc::new(broken.clone()),
+            limits: Arc::new(broken.clone()),
             sessions: Arc::new(broken.clone()),
             tasks: Arc::new(broken),
         }
@@ -86,6 +90,31 @@ defects! {
     KeepsTasksOfDeleted => a_deleted_account_can_be_registered_anew_and_sees_nothing,
     /// The export shows expired sessions too.
     ExportsExpiredSessions => the_export_shows_only_living_sessions,
+
+    /// The export forgets the events.
+    ExportsNoEvents => every_act_leaves_its_event,
+    /// A disabled account's sessions live on.
+    DisablesSilently => disabling_ends_every_session,
+    /// A disabled account starts sessions.
+    StartsDisabled => a_disabled_account_starts_no_session,
+    /// A session starts and leaves no event.
+    StartsWithoutEvent => every_act_leaves_its_event,
+    /// Reuse leaves no event: rolled back with the answer.
+    ReuseLeavesNoEvent => reuse_leaves_its_event,
+    /// Anybody's events are shown.
+    EventsLeak => another_owner_sees_no_events,
+    /// Failures push out everything else.
+    OneRingOfEvents => failures_push_out_only_failures,
+    /// Reads a bucket in one step and writes it in another.
+    TakesInTwoSteps => parallel_attempts_share_a_bucket,
+    /// A refused bucket gives back the others.
+    OneRefusesAll => a_refused_bucket_leaves_the_others_taken,
+    /// One given back fills the bucket.
+    GivesBackEverything => what_is_given_back_can_be_taken_once,
+    /// A session that is refreshed too often looks ended.
+    LimitedRefreshIsUnknown => a_flood_of_refreshes_waits_and_loses_nothing,
+    /// Everybody may have as many tasks as they like.
+    KnowsNoQuota => a_full_owner_makes_no_task,
 
     /// Starts a session whatever became of the account since the password was given.
     StartsUnproven => a_password_proven_before_a_change_starts_no_session,

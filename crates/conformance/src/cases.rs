@@ -5,9 +5,13 @@
 
 pub mod accounts;
 pub mod changes;
+pub mod disabled;
+pub mod events;
 pub mod filters;
 pub mod isolation;
+pub mod limits;
 pub mod pages;
+pub mod passwords;
 pub mod races;
 pub mod refresh;
 pub mod sessions;
@@ -66,6 +70,10 @@ mod tests {
     fn every_case_is_in_the_list() {
         let sources = [
             ("accounts", include_str!("cases/accounts.rs")),
+            ("passwords", include_str!("cases/passwords.rs")),
+            ("disabled", include_str!("cases/disabled.rs")),
+            ("events", include_str!("cases/events.rs")),
+            ("limits", include_str!("cases/limits.rs")),
             ("sessions", include_str!("cases/sessions.rs")),
             ("refresh", include_str!("cases/refresh.rs")),
             ("tasks", include_str!("cases/tasks.rs")),

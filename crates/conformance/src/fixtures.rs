@@ -8,8 +8,9 @@ use errand_application::ports::{
     AccountExport, EndedCursor, NewAccount, NewSession, NextRefresh, Rotation, Start, WalkSeed,
 };
 use errand_domain::account::{Email, LoginName, PasswordHash, User, Username};
+use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::query::{PAGE_MAX, PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
-use errand_domain::session::{Digest, Session, expiry};
+use errand_domain::session::{Digest, MAX_PER_USER, Session, expiry};
 use errand_domain::task::{Description, Due, NewTask, Priority, Tags, Task, TaskChange, Title};
 use errand_domain::{SessionId, TaskId, Timestamp, UserId};
 use uuid::{Builder, Uuid};
@@ -118,6 +119,27 @@ pub(crate) fn next_refresh() -> NextRefresh {
     }
 }
 
+/// More tasks than any case makes.
+pub(crate) const UNLIMITED: u32 = 1_000_000;
+
+/// Something that happens then; of what kind does not matter.
+pub(crate) fn event(at: Timestamp) -> SecurityEvent {
+    event_of(EventKind::SignedIn, at)
+}
+
+/// An event of a kind, with something in every field; later ones have greater ids.
+pub(crate) fn event_of(kind: EventKind, at: Timestamp) -> SecurityEvent {
+    let n = unique();
+    let address = format!("2001:db8::{:x}", n % 0xffff).parse().unwrap();
+    SecurityEvent {
+        id: uuid(n),
+        kind,
+        at,
+        origin: Origin::new(Some(address), Some(&format!("client {n} \"😀\""))),
+        session: Some(SessionId(uuid(n))),
+    }
+}
+
 /// Somebody who has registered.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
@@ -136,7 +158,11 @@ impl Person {
 pub(crate) async fn register(stores: &Stores, name: &str) -> Person {
     let session = new_session(at(0));
     let account = new_account(&format!("{name}@example.com"), name);
-    let user = stores.accounts.register(&account, &session).await.unwrap();
+    let user = stores
+        .accounts
+        .register(&account, Some(session.clone()), &event(at(0)))
+        .await
+        .unwrap();
     Person { user, session }
 }
 
@@ -151,7 +177,12 @@ pub(crate) async fn start(stores: &Stores, owner: UserId, created_at: Timestamp)
 pub(crate) async fn sign_in(stores: &Stores, owner: UserId, session: &NewSession) -> bool {
     let found = stores.accounts.find(owner).await.unwrap();
     let as_of = found.map_or(at(0), |found| found.user.updated_at);
-    stores.sessions.start(owner, as_of, session).await.unwrap() != Start::Refused
+    stores
+        .sessions
+        .start(owner, as_of, session, MAX_PER_USER, &event(at(0)))
+        .await
+        .unwrap()
+        != Start::Refused
 }
 
 /// Deletes an account as somebody who has just given the right password.
@@ -170,9 +201,10 @@ pub(crate) async fn rotate(
     next: &NextRefresh,
     at: Timestamp,
 ) -> Rotation {
+    let event = event_of(EventKind::RefreshTokenReused, at);
     let rotation = stores
         .sessions
-        .rotate(owner, session.id, &session.family, token, next, at);
+        .rotate(owner, session.id, &session.family, token, next, &event);
     rotation.await.unwrap()
 }
 
@@ -237,8 +269,12 @@ pub(crate) fn rich_task(text: &str) -> NewTask {
 /// Makes a task with a key of its own.
 pub(crate) async fn create(stores: &Stores, owner: UserId, new: &NewTask, at: Timestamp) -> Task {
     let key = format!("key-{}", unique());
-    let made = stores.tasks.create(owner, &key, new, at).await.unwrap();
-    made.expect("the account is there")
+    let made = stores
+        .tasks
+        .create(owner, &key, new, UNLIMITED, at)
+        .await
+        .unwrap();
+    made.task().expect("the account is there")
 }
 
 /// Makes a task with nothing but a title at [`at`] 0.

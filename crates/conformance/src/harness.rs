@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use errand_application::ports::{AccountStore, SessionStore, TaskStore};
+use errand_application::ports::{AccountStore, EventStore, LimitStore, SessionStore, TaskStore};
 
-/// The three stores of one adapter, on one and the same data.
+/// The stores of one adapter, on one and the same data.
 #[derive(Clone)]
 pub struct Stores {
     /// Accounts.
     pub accounts: Arc<dyn AccountStore>,
+    /// Security events.
+    pub events: Arc<dyn EventStore>,
+    /// Limits.
+    pub limits: Arc<dyn LimitStore>,
     /// Sessions.
     pub sessions: Arc<dyn SessionStore>,
     /// Tasks.

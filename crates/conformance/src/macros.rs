@@ -18,12 +18,6 @@ macro_rules! for_each_case {
                 user_names_are_unique_in_any_letter_case,
                 a_taken_address_is_reported_before_a_taken_name,
                 a_refused_registration_leaves_nothing_behind,
-                changing_the_password_replaces_the_hash,
-                changing_the_password_ends_every_session_and_starts_one,
-                changing_the_password_from_another_hash_does_nothing,
-                changing_the_password_always_moves_updated_at,
-                renewing_the_hash_touches_nothing_else,
-                renewing_from_another_hash_does_nothing,
                 deleting_an_account_ends_its_sessions,
                 deleting_an_account_removes_everything,
                 deleting_an_account_again_is_false,
@@ -32,6 +26,45 @@ macro_rules! for_each_case {
                 a_deleted_account_can_be_registered_anew_and_sees_nothing,
                 the_export_shows_everything_in_order,
                 the_export_shows_only_living_sessions,
+            }
+            passwords {
+                changing_the_password_replaces_the_hash,
+                changing_the_password_ends_every_session_and_starts_one,
+                changing_the_password_from_another_hash_does_nothing,
+                changing_the_password_always_moves_updated_at,
+                renewing_the_hash_touches_nothing_else,
+                renewing_from_another_hash_does_nothing,
+            }
+            disabled {
+                disabling_ends_every_session,
+                a_disabled_account_starts_no_session,
+                a_disabled_account_rotates_nothing,
+                a_disabled_account_changes_no_password,
+                a_password_set_by_the_administration_starts_nothing,
+                enabling_lets_in_again,
+                disabling_twice_is_false,
+                accounts_are_listed_by_id,
+            }
+            events {
+                every_act_leaves_its_event,
+                what_does_not_happen_leaves_none,
+                reuse_leaves_its_event,
+                a_noted_event_is_kept,
+                events_come_newest_first_and_not_too_many,
+                the_oldest_events_go,
+                failures_push_out_only_failures,
+                events_go_with_their_account,
+                another_owner_sees_no_events,
+            }
+            limits {
+                a_bucket_empties_and_fills,
+                buckets_are_independent,
+                a_refused_bucket_leaves_the_others_taken,
+                what_is_given_back_can_be_taken_once,
+                giving_back_to_a_full_bucket_changes_nothing,
+                a_clock_set_back_shuts_nobody_out,
+                parallel_attempts_share_a_bucket,
+                parallel_attempts_on_several_buckets_finish,
             }
             sessions {
                 a_session_comes_back_with_every_field,
@@ -61,6 +94,8 @@ macro_rules! for_each_case {
                 reuse_ends_only_its_own_session,
                 a_token_of_another_family_is_unknown_and_harmless,
                 a_token_of_another_session_is_unknown,
+                a_flood_of_refreshes_waits_and_loses_nothing,
+                replays_are_limited_too,
             }
             tasks {
                 a_new_task_comes_back_with_every_field,
@@ -77,6 +112,7 @@ macro_rules! for_each_case {
                 absent_tasks_are_absent,
                 a_deleted_task_is_absent_everywhere,
                 a_deleted_task_is_kept_as_it_was,
+                a_full_owner_makes_no_task,
             }
             changes {
                 every_field_changes_alone,

@@ -19,6 +19,7 @@
 //! - **Asked:** a registration that clashes with both address and name reports the address, in a race too.
 //! - A session that has expired may or may not be counted by `end_all` and be named by `ended`: the store is
 //!   not told the time. The model does both.
+//! - **Asked:** an event that was noted is there after a while; the model does it at once.
 //! - `rotate` with an `at` before the last use: the model takes `at` as it is. The cases do not turn the clock
 //!   back there.
 //! - `start` with a session that is older than 50 living ones ends that session itself at once.
@@ -28,6 +29,8 @@
 //!   nothing.
 
 mod accounts;
+mod events;
+mod limits;
 mod sessions;
 mod tasks;
 
@@ -36,9 +39,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use errand_application::ports::DeletedTask;
 use errand_domain::account::{PasswordHash, User};
-use errand_domain::session::{RefreshState, Session};
+use errand_domain::event::SecurityEvent;
+use errand_domain::session::{Digest, RefreshState, Session};
 use errand_domain::task::Task;
-use errand_domain::{SessionId, TaskId, UserId};
+use errand_domain::{SessionId, TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::harness::{Harness, Stores};
@@ -57,13 +61,18 @@ pub(crate) struct State {
     pub(crate) accounts: BTreeMap<UserId, Account>,
     /// Every session that was ended, in order; a cursor is a place in it.
     pub(crate) ended: Vec<SessionId>,
+    /// When each known bucket is full again.
+    pub(crate) limits: BTreeMap<Digest, Timestamp>,
 }
 
 /// One tenant: whatever is here cannot be reached without its id.
 pub(crate) struct Account {
     pub(crate) user: User,
     pub(crate) password: PasswordHash,
+    pub(crate) disabled_at: Option<Timestamp>,
     pub(crate) sessions: BTreeMap<SessionId, Held>,
+    /// By id, and so by time.
+    pub(crate) events: BTreeMap<Uuid, SecurityEvent>,
     /// The last task id given.
     pub(crate) last_task: i64,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
@@ -89,10 +98,12 @@ impl Model {
         Self::default()
     }
 
-    /// It as the three ports.
+    /// It as the ports.
     pub fn stores(&self) -> Stores {
         Stores {
             accounts: Arc::new(self.clone()),
+            events: Arc::new(self.clone()),
+            limits: Arc::new(self.clone()),
             sessions: Arc::new(self.clone()),
             tasks: Arc::new(self.clone()),
         }

@@ -11,8 +11,11 @@
 //! every layer outwards (`tasks.rs` in application, persistence, http and conformance).
 
 pub mod account;
+pub mod event;
 pub mod fault;
 pub mod id;
+pub mod limit;
+pub mod network;
 pub mod query;
 pub mod session;
 pub mod task;

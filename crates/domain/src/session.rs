@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::id::{SessionId, UserId};
+use crate::limit::{Allowance, Take};
 use crate::time::Timestamp;
 
 /// A session that nobody uses ends after this.
@@ -16,11 +17,17 @@ pub const ABSOLUTE_LIFE: Duration = Duration::from_hours(30 * 24);
 /// So long the token before the current one is answered with the current one again: the answer to its first
 /// use may have been lost on the way.
 pub const REPLAY_GRACE: Duration = Duration::from_secs(10);
-/// The most sessions a user has; one more ends the oldest.
+/// The most sessions a user has unless configured otherwise; one more ends the oldest.
 pub const MAX_PER_USER: usize = 50;
 
+/// How often one session may be refreshed: no honest client comes near.
+pub const REFRESHES: Allowance = Allowance {
+    burst: 60,
+    every: Duration::from_secs(10),
+};
+
 /// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl fmt::Debug for Digest {
@@ -66,6 +73,8 @@ pub struct RefreshState {
     pub salt: [u8; 32],
     /// When `previous` was replaced by `current`.
     pub rotated_at: Timestamp,
+    /// When the bucket of [`REFRESHES`] is full again.
+    pub full_at: Option<Timestamp>,
 }
 
 /// What a presented refresh token turns out to be.
@@ -73,6 +82,11 @@ pub struct RefreshState {
 pub enum Presented {
     /// The current one: rotate.
     Current,
+    /// The current one or its parent, too soon after too many others; nothing has changed.
+    Limited {
+        /// It may be used after this.
+        wait: Duration,
+    },
     /// The one just before, within the grace: the answer was lost; give the same successor again.
     Replayed,
     /// An older one of this session, or the one before after the grace: stolen or copied. The session ends.
@@ -87,9 +101,15 @@ impl RefreshState {
         if self.family != *family {
             Presented::Foreign
         } else if self.current == *token {
-            Presented::Current
+            match REFRESHES.take(self.full_at, now) {
+                Take::Taken { .. } => Presented::Current,
+                Take::Refused { wait, .. } => Presented::Limited { wait },
+            }
         } else if self.previous.as_ref() == Some(token) && now.since(self.rotated_at) <= REPLAY_GRACE {
-            Presented::Replayed
+            match REFRESHES.take(self.full_at, now) {
+                Take::Taken { .. } => Presented::Replayed,
+                Take::Refused { wait, .. } => Presented::Limited { wait },
+            }
         } else {
             Presented::Reused
         }
@@ -105,6 +125,14 @@ impl RefreshState {
             previous: Some(self.current),
             salt,
             rotated_at: now,
+            full_at: Some(self.full_after(now)),
+        }
+    }
+
+    /// When the bucket is full again after one more use.
+    pub fn full_after(&self, now: Timestamp) -> Timestamp {
+        match REFRESHES.take(self.full_at, now) {
+            Take::Taken { full_at } | Take::Refused { full_at, .. } => full_at,
         }
     }
 }
@@ -131,6 +159,7 @@ mod tests {
             previous: None,
             salt: [0; 32],
             rotated_at: at(0),
+            full_at: None,
         };
         assert_eq!(first.judge(&family, &digest(1), at(5)), Presented::Current);
         assert_eq!(first.judge(&family, &digest(2), at(5)), Presented::Reused);
@@ -144,6 +173,34 @@ mod tests {
         let third = second.rotated(digest(3), [2; 32], at(11));
         assert_eq!(third.judge(&family, &digest(1), at(11)), Presented::Reused);
         assert_eq!((third.generation, third.previous), (2, Some(digest(2))));
+    }
+
+    #[test]
+    fn a_flood_of_refreshes_waits_and_loses_nothing() {
+        let family = digest(9);
+        let mut state = RefreshState {
+            generation: 0,
+            family,
+            current: digest(0),
+            previous: None,
+            salt: [0; 32],
+            rotated_at: at(0),
+            full_at: None,
+        };
+        for n in 0..60 {
+            assert_eq!(state.judge(&family, &digest(n), at(0)), Presented::Current);
+            state = state.rotated(digest(n + 1), [0; 32], at(0));
+        }
+        let wait = Duration::from_secs(10);
+        assert_eq!(
+            state.judge(&family, &digest(60), at(0)),
+            Presented::Limited { wait }
+        );
+        assert_eq!(
+            state.judge(&family, &digest(59), at(0)),
+            Presented::Limited { wait }
+        );
+        assert_eq!(state.judge(&family, &digest(60), at(10)), Presented::Current);
     }
 
     #[test]

@@ -3,22 +3,24 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, PRAGMA, USER_AGENT};
-use actix_web::web::{self, Data, ReqData};
+use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
+use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
 use errand_application::Actor;
 use errand_application::accounts::{Login, Register};
 use errand_application::sessions::Grant;
 use errand_domain::account::{Email, LoginName, NewPassword, User, Username, check_password_size};
+use errand_domain::event::Origin;
 use errand_domain::{Fault, Timestamp, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use crate::body::{AUTH_MAX, JsonBody};
 use crate::context::Services;
+use crate::origin::origin;
 use crate::problem::Problem;
 use crate::tasks::{DeletedTaskJson, TaskJson};
-use crate::wire::{Message, SessionJson, Shown};
+use crate::wire::{EventJson, Message, SessionJson, Shown};
 
 #[derive(Serialize)]
 pub(crate) struct UserJson<'a> {
@@ -59,6 +61,7 @@ struct ExportJson<'a> {
     sessions: Vec<SessionJson<'a>>,
     tasks: Vec<TaskJson<'a>>,
     deleted_tasks: Vec<DeletedTaskJson<'a>>,
+    events: Vec<EventJson<'a>>,
 }
 
 /// A grant on the wire; no cache may keep it (RFC 6749 section 5.1).
@@ -78,12 +81,6 @@ pub(crate) fn granted(status: StatusCode, grant: &Grant) -> HttpResponse {
         })
 }
 
-/// What the client calls itself.
-pub(crate) fn user_agent(req: &HttpRequest) -> Option<String> {
-    let value = req.headers().get(USER_AGENT)?;
-    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
 /// What somebody signs in with, from a name and a password as they were typed.
 pub(crate) fn login_command(name: &str, password: SecretString, req: &HttpRequest) -> Login {
     // A password that cannot be anybody's is refused as slowly as any other wrong one.
@@ -91,7 +88,7 @@ pub(crate) fn login_command(name: &str, password: SecretString, req: &HttpReques
     Login {
         name: LoginName::parse(name).filter(|_| possible),
         password,
-        user_agent: user_agent(req),
+        origin: origin(req),
     }
 }
 
@@ -101,11 +98,12 @@ pub(crate) async fn register(
     services: Data<Services>,
     body: JsonBody<AUTH_MAX>,
 ) -> Result<HttpResponse, Problem> {
+    let origin = origin(&req);
     let mut fields = body.0;
     let email = fields.required("email", Email::parse);
     let username = fields.nullable("username", Username::parse).flatten();
     let password = match fields.required("password", |text| Ok(SecretString::from(text))) {
-        Some(password) => match new_password(password, email.clone()).await? {
+        Some(password) => match new_password(&services, password, email.as_ref(), &origin).await? {
             Ok(password) => Some(password),
             Err(fault) => fields.fault("password", fault),
         },
@@ -116,23 +114,26 @@ pub(crate) async fn register(
         email,
         username,
         password,
-        user_agent: user_agent(&req),
+        origin,
     };
     let grant = services.accounts.register(command).await?;
     Ok(granted(StatusCode::CREATED, &grant))
 }
 
-/// Judges a password apart from the worker: estimating its strength takes a while. Without a usable address it
-/// is judged for an address that nobody has, so that the faults of both are told at once.
+/// Without a usable address a password is judged for one that nobody has, so that the faults of both are told at
+/// once.
 async fn new_password(
+    services: &Services,
     password: SecretString,
-    email: Option<Email>,
+    email: Option<&Email>,
+    origin: &Origin,
 ) -> Result<Result<NewPassword, Fault>, Problem> {
-    let judged = web::block(move || {
-        let email = email.map_or_else(|| Email::parse("nobody@example.invalid"), Ok)?;
-        NewPassword::parse(password, &email)
-    });
-    judged.await.map_err(Problem::internal)
+    let judged = match (email, Email::parse("nobody@example.invalid")) {
+        (Some(email), _) => services.accounts.judge(password, email, origin).await?,
+        (None, Ok(nobody)) => services.accounts.judge(password, &nobody, origin).await?,
+        (None, Err(fault)) => Err(fault),
+    };
+    Ok(judged)
 }
 
 /// `POST /api/auth/login`
@@ -171,9 +172,16 @@ pub(crate) async fn change_password(
     let (current, new) = fields.finish(current.zip(new))?;
     let accounts = Arc::clone(&services.accounts);
     let grant = accounts
-        .change_password(&actor, current, new, user_agent(&req))
+        .change_password(&actor, current, new, &origin(&req))
         .await?;
     Ok(granted(StatusCode::OK, &grant))
+}
+
+/// `GET /api/{user_id}/events`
+pub(crate) async fn events(services: Data<Services>, actor: ReqData<Actor>) -> Result<HttpResponse, Problem> {
+    let events = services.accounts.events(&actor).await?;
+    let events: Vec<_> = events.iter().map(EventJson::from).collect();
+    Ok(HttpResponse::Ok().json(events))
 }
 
 /// `GET /api/{user_id}/export`
@@ -185,11 +193,13 @@ pub(crate) async fn export(services: Data<Services>, actor: ReqData<Actor>) -> R
         sessions: sessions.map(|session| SessionJson::of(session, &actor)).collect(),
         tasks: export.tasks.iter().map(TaskJson::from).collect(),
         deleted_tasks: export.deleted.iter().map(DeletedTaskJson::from).collect(),
+        events: export.events.iter().map(EventJson::from).collect(),
     }))
 }
 
 /// `DELETE /api/{user_id}`
 pub(crate) async fn delete(
+    req: HttpRequest,
     services: Data<Services>,
     actor: ReqData<Actor>,
     body: JsonBody<AUTH_MAX>,
@@ -197,6 +207,6 @@ pub(crate) async fn delete(
     let mut fields = body.0;
     let password = fields.secret("password");
     let password = fields.finish(password)?;
-    services.accounts.delete(&actor, password).await?;
+    services.accounts.delete(&actor, password, &origin(&req)).await?;
     Ok(HttpResponse::Ok().json(Message::about("Account deleted", actor.user().0)))
 }

@@ -7,9 +7,11 @@ use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
 use errand_application::accounts::AccountService;
 use errand_application::health::HealthService;
+use errand_application::in_flight::InFlight;
 use errand_application::ports::{Clock, Entropy};
 use errand_application::sessions::SessionService;
 use errand_application::tasks::TaskService;
+use ipnet::IpNet;
 
 /// How long an idle connection is kept: longer than load balancers keep theirs (60 s as a rule), so that it is
 /// never the server that closes a connection just as a request is sent on it.
@@ -26,6 +28,8 @@ pub struct Services {
     pub sessions: Arc<SessionService>,
     /// Tasks.
     pub tasks: Arc<TaskService>,
+    /// What is under way for each user.
+    pub in_flight: Arc<InFlight>,
     /// Readiness.
     pub health: Arc<HealthService>,
     /// For the ids of requests.
@@ -39,6 +43,8 @@ pub struct Services {
 pub struct Settings {
     /// The exact origins of the web pages that may use the service.
     pub cors_origins: Vec<String>,
+    /// The proxies in front, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Threads; as many as there are processors if `None`.
     pub workers: Option<usize>,
     /// How long requests in progress may take when the server is asked to stop.
@@ -55,6 +61,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             workers: None,
             shutdown_timeout: Duration::from_secs(10),
             head_timeout: KEEP_ALIVE,

@@ -23,6 +23,7 @@ mod cursor;
 mod fields;
 mod json;
 mod middleware;
+mod origin;
 mod query;
 mod routes;
 mod server;

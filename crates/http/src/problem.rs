@@ -7,12 +7,13 @@ mod code;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use errand_application::AppError;
 use errand_application::ports::BoxError;
+use errand_application::{AppError, Limited};
 use errand_domain::{Fault, FieldFault};
 use serde::Serialize;
 
@@ -24,6 +25,8 @@ const CHALLENGE: &str = r#"Bearer realm="errand""#;
 const CHALLENGE_INVALID: &str = r#"Bearer realm="errand", error="invalid_token""#;
 /// Seconds after which an overloaded or unreachable part has had a chance to recover.
 const RETRY_AFTER: &str = "2";
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// The most faults that one problem lists. No honest body has more.
 const FAULTS_MAX: usize = 250;
 /// The most faults that `detail` puts into words.
@@ -137,6 +140,60 @@ impl Problem {
             header::WWW_AUTHENTICATE,
             HeaderValue::from_static(CHALLENGE_INVALID),
         )
+    }
+
+    /// Too many attempts of a kind, with what the client may know of the limit
+    /// (draft-ietf-httpapi-ratelimit-headers-10).
+    fn limited(limited: &Limited) -> Self {
+        let Limited {
+            policy,
+            burst,
+            window,
+            wait,
+        } = limited;
+        let wait = seconds(*wait).max(1);
+        let detail = format!("Too many attempts; please try again in {wait} seconds");
+        Self::new(Code::TooManyAttempts)
+            .with_detail(detail)
+            .with_text(header::RETRY_AFTER, &wait.to_string())
+            .with_text(RATE_LIMIT, &format!("\"{policy}\";r=0;t={wait}"))
+            .with_text(
+                RATE_LIMIT_POLICY,
+                &format!("\"{policy}\";q={burst};w={}", seconds(*window)),
+            )
+    }
+
+    /// As many requests of the user are under way as may be.
+    pub(crate) fn too_many_requests(most: usize) -> Self {
+        Self::new(Code::TooManyRequests)
+            .with_text(header::RETRY_AFTER, "1")
+            .with_text(RATE_LIMIT, "\"requests\";r=0;t=1")
+            .with_text(
+                RATE_LIMIT_POLICY,
+                &format!("\"requests\";q={most};qu=\"concurrent-requests\""),
+            )
+    }
+
+    fn too_many_tasks(most: u32) -> Self {
+        let fault = Fault::new(
+            "too-many-tasks",
+            format!("cannot be kept: there are {most} tasks already, the most that one user may have"),
+        );
+        let invalid = Invalid::body(fault);
+        let detail =
+            format!("There are {most} tasks already, the most that one user may have; delete some first");
+        Self {
+            errors: vec![invalid],
+            ..Self::new(Code::QuotaExceeded).with_detail(detail)
+        }
+    }
+
+    fn with_text(self, name: HeaderName, text: &str) -> Self {
+        // Names, numbers and quotes: always a header.
+        match HeaderValue::from_str(text) {
+            Ok(value) => self.with_header(name, value),
+            Err(_) => self,
+        }
     }
 
     /// A defect; `source` is for the log only.
@@ -270,11 +327,18 @@ impl From<AppError> for Problem {
             AppError::TaskNotFound => Self::new(Code::TaskNotFound),
             AppError::SessionNotFound => Self::new(Code::SessionNotFound),
             AppError::CursorExpired => Self::new(Code::CursorExpired),
+            AppError::Limited(limited) => Self::limited(&limited),
+            AppError::TooManyTasks { most } => Self::too_many_tasks(most),
             AppError::Overloaded => Self::new(Code::Overloaded),
             AppError::Unavailable(source) => Self::new(Code::Unavailable).caused_by(source),
             AppError::Internal(source) => Self::internal(source),
         }
     }
+}
+
+/// Whole seconds, rounded up: who waits so long is not too early.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 #[cfg(test)]

@@ -117,6 +117,7 @@ static ENDPOINTS: &[Endpoint] = &[
 
     owner(DELETE, "/api/{user_id}", || web::to(accounts::delete)),
     owner(PUT, "/api/{user_id}/password", || web::to(accounts::change_password)),
+    owner(GET, "/api/{user_id}/events", || web::to(accounts::events)),
     owner(GET, "/api/{user_id}/export", || web::to(accounts::export)),
     owner(GET, SESSIONS, || web::to(sessions::list)),
     owner(DELETE, SESSIONS, || web::to(sessions::end_all)),

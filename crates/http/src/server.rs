@@ -86,6 +86,8 @@ fn cors(origins: &[String]) -> Cors {
         "x-total-count",
         "x-request-id",
         "retry-after",
+        "ratelimit",
+        "ratelimit-policy",
         "www-authenticate",
     ];
     let allowed = ["authorization", "content-type", "accept", "x-request-id"];

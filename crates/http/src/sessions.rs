@@ -13,6 +13,7 @@ use crate::body::{AUTH_MAX, FormBody, JsonBody};
 use crate::context::Services;
 use crate::context::segment;
 use crate::fields::Fields;
+use crate::origin::origin;
 use crate::problem::{Code, Problem};
 use crate::query;
 use crate::wire::{Message, SessionJson};
@@ -36,7 +37,10 @@ pub(crate) async fn token(
         }
         Some("refresh_token") => {
             let token = fields.required("refresh_token", |text| Ok(SecretString::from(text)));
-            services.sessions.refresh(&fields.finish(token)?).await?
+            services
+                .sessions
+                .refresh(&fields.finish(token)?, &origin(&req))
+                .await?
         }
         Some(_) => return Err(Problem::new(Code::UnsupportedGrantType)),
     };
@@ -65,19 +69,24 @@ const FORM_FIELDS: [&str; 4] = ["grant_type", "username", "password", "refresh_t
 
 /// `POST /api/auth/refresh`
 pub(crate) async fn refresh(
+    req: HttpRequest,
     services: Data<Services>,
     body: JsonBody<AUTH_MAX>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body.0;
     let token = fields.required("refresh_token", |text| Ok(SecretString::from(text)));
     let token = fields.finish(token)?;
-    let grant = services.sessions.refresh(&token).await?;
+    let grant = services.sessions.refresh(&token, &origin(&req)).await?;
     Ok(granted(StatusCode::OK, &grant))
 }
 
 /// `POST /api/auth/logout`
-pub(crate) async fn logout(services: Data<Services>, actor: ReqData<Actor>) -> Result<HttpResponse, Problem> {
-    services.sessions.logout(&actor).await?;
+pub(crate) async fn logout(
+    req: HttpRequest,
+    services: Data<Services>,
+    actor: ReqData<Actor>,
+) -> Result<HttpResponse, Problem> {
+    services.sessions.logout(&actor, &origin(&req)).await?;
     Ok(HttpResponse::Ok().json(Message::new("Logout successful")))
 }
 
@@ -97,15 +106,16 @@ pub(crate) async fn end(
 ) -> Result<HttpResponse, Problem> {
     let id = SessionId::parse(segment(&req, "session_id"));
     let id = id.ok_or_else(|| Problem::new(Code::SessionNotFound))?;
-    services.sessions.end(&actor, id).await?;
+    services.sessions.end(&actor, id, &origin(&req)).await?;
     Ok(HttpResponse::Ok().json(Message::about("Session ended", id.to_string())))
 }
 
 /// `DELETE /api/{user_id}/sessions`
 pub(crate) async fn end_all(
+    req: HttpRequest,
     services: Data<Services>,
     actor: ReqData<Actor>,
 ) -> Result<HttpResponse, Problem> {
-    services.sessions.end_all(&actor).await?;
+    services.sessions.end_all(&actor, &origin(&req)).await?;
     Ok(HttpResponse::Ok().json(Message::new("All sessions ended")))
 }

@@ -1,11 +1,14 @@
 //! What several resources put on the wire.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 
 use errand_application::Actor;
+use errand_domain::event::SecurityEvent;
 use errand_domain::session::Session;
 use errand_domain::{SessionId, Timestamp};
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 /// A value that is sent as the text that it displays as.
 pub(crate) struct Shown<T>(pub(crate) T);
@@ -61,6 +64,30 @@ impl<'a> SessionJson<'a> {
             expires_at: Shown(session.expires_at),
             user_agent: session.user_agent.as_deref(),
             current: session.id == actor.session(),
+        }
+    }
+}
+
+/// A security event.
+#[derive(Serialize)]
+pub(crate) struct EventJson<'a> {
+    id: Shown<Uuid>,
+    kind: &'static str,
+    at: Shown<Timestamp>,
+    address: Option<Shown<IpAddr>>,
+    user_agent: Option<&'a str>,
+    session_id: Option<Shown<SessionId>>,
+}
+
+impl<'a> From<&'a SecurityEvent> for EventJson<'a> {
+    fn from(event: &'a SecurityEvent) -> Self {
+        Self {
+            id: Shown(event.id),
+            kind: event.kind.as_str(),
+            at: Shown(event.at),
+            address: event.origin.address.map(Shown),
+            user_agent: event.origin.user_agent(),
+            session_id: event.session.map(Shown),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    AccountExport, AccountStore, Credentials, DeletedTask, NewAccount, NewSession, StoreError, UniqueKey,
+    AccountExport, AccountState, AccountStore, Credentials, DeletedTask, NewAccount, NewSession, StoreError,
+    UniqueKey,
 };
 use errand_domain::account::{LoginName, PasswordHash, User};
+use errand_domain::event::SecurityEvent;
 use errand_domain::{Timestamp, UserId};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::Expr;
@@ -15,6 +17,8 @@ use crate::ended;
 use crate::entities::hidden::Hidden;
 use crate::entities::{sessions, task_counters, tasks, users};
 use crate::error::Failure;
+use crate::events;
+use crate::fence::Fence;
 use crate::lock::lock;
 use crate::scope::{Owned, Scope, unowned};
 
@@ -23,12 +27,18 @@ pub struct Accounts(pub Db);
 
 #[async_trait]
 impl AccountStore for Accounts {
-    async fn register(&self, account: &NewAccount, session: &NewSession) -> Result<User, StoreError> {
-        let input = (account.clone(), session.clone());
+    async fn register(
+        &self,
+        account: &NewAccount,
+        session: Option<NewSession>,
+        event: &SecurityEvent,
+    ) -> Result<User, StoreError> {
+        let input = (account.clone(), session, event.clone());
+        let fence = self.0.fence();
         let made = self
             .0
-            .write(Scope::Everyone, input, |tx, (account, session)| {
-                Box::pin(register(tx, account, session))
+            .write(Scope::Everyone, input, move |tx, (account, session, event)| {
+                Box::pin(register(tx, fence, account, session.as_ref(), event))
             })
             .await;
         let Err(StoreError::Conflict(UniqueKey::Username)) = made else {
@@ -68,16 +78,23 @@ impl AccountStore for Accounts {
         owner: UserId,
         expected: &PasswordHash,
         new: &PasswordHash,
-        session: &NewSession,
-        at: Timestamp,
+        session: Option<NewSession>,
+        event: &SecurityEvent,
     ) -> Result<bool, StoreError> {
-        let input = (owner, expected.clone(), new.clone(), session.clone(), at);
+        let input = (owner, expected.clone(), new.clone(), session, event.clone());
         self.0
             .write(
                 Scope::Owner(owner),
                 input,
-                |tx, (owner, expected, new, session, at)| {
-                    Box::pin(change_password(tx, *owner, expected, new, session, *at))
+                |tx, (owner, expected, new, session, event)| {
+                    Box::pin(change_password(
+                        tx,
+                        *owner,
+                        expected,
+                        new,
+                        session.as_ref(),
+                        event,
+                    ))
                 },
             )
             .await
@@ -114,9 +131,43 @@ impl AccountStore for Accounts {
             })
             .await
     }
+
+    async fn disable(&self, owner: UserId, event: &SecurityEvent) -> Result<bool, StoreError> {
+        self.0
+            .write(
+                Scope::Owner(owner),
+                (owner, event.clone()),
+                |tx, (owner, event)| Box::pin(disable(tx, *owner, event)),
+            )
+            .await
+    }
+
+    async fn enable(&self, owner: UserId, event: &SecurityEvent) -> Result<bool, StoreError> {
+        self.0
+            .write(
+                Scope::Owner(owner),
+                (owner, event.clone()),
+                |tx, (owner, event)| Box::pin(enable(tx, *owner, event)),
+            )
+            .await
+    }
+
+    async fn accounts(&self, after: Option<UserId>, most: u32) -> Result<Vec<AccountState>, StoreError> {
+        self.0
+            .read(Scope::Everyone, (after, most), |conn, (after, most)| {
+                Box::pin(listed(conn, *after, *most))
+            })
+            .await
+    }
 }
 
-async fn register(tx: &Tx, account: &NewAccount, session: &NewSession) -> Result<User, Failure> {
+async fn register(
+    tx: &Tx,
+    fence: Fence,
+    account: &NewAccount,
+    session: Option<&NewSession>,
+    event: &SecurityEvent,
+) -> Result<User, Failure> {
     let NewAccount {
         email,
         username,
@@ -135,6 +186,8 @@ async fn register(tx: &Tx, account: &NewAccount, session: &NewSession) -> Result
         disabled_at: Set(None),
     };
     let id = UserId(users::Entity::insert(row).exec(tx).await?.last_insert_id);
+    // From here on everything is the new user's.
+    fence.around(tx, Scope::Owner(id)).await?;
     let counters = task_counters::ActiveModel {
         user_id: Set(id.0),
         change_counter: Set(0),
@@ -143,9 +196,12 @@ async fn register(tx: &Tx, account: &NewAccount, session: &NewSession) -> Result
     task_counters::Entity::insert(counters)
         .exec_without_returning(tx)
         .await?;
-    sessions::Entity::insert(sessions::begun(id, session))
-        .exec_without_returning(tx)
-        .await?;
+    if let Some(session) = session {
+        sessions::Entity::insert(sessions::begun(id, session))
+            .exec_without_returning(tx)
+            .await?;
+    }
+    events::keep(tx, id, event).await?;
     Ok(User {
         id,
         username: username.clone(),
@@ -185,16 +241,16 @@ async fn change_password(
     owner: UserId,
     expected: &PasswordHash,
     new: &PasswordHash,
-    session: &NewSession,
-    at: Timestamp,
+    session: Option<&NewSession>,
+    event: &SecurityEvent,
 ) -> Result<bool, Failure> {
     let Some(user) = lock(tx, owner).await? else {
         return Ok(false);
     };
-    if user.password_hash.0 != expected.as_str() {
+    if user.password_hash.0 != expected.as_str() || session.is_some() && user.disabled_at.is_some() {
         return Ok(false);
     }
-    let updated_at = at.following(Timestamp::new(user.updated_at));
+    let updated_at = event.at.following(Timestamp::new(user.updated_at));
     users::Entity::update_of(owner)
         .col_expr(users::Column::PasswordHash, Expr::value(new.as_str()))
         .col_expr(users::Column::UpdatedAt, Expr::value(updated_at.as_chrono()))
@@ -202,10 +258,59 @@ async fn change_password(
         .await?;
     ended::record_all(tx, owner).await?;
     sessions::Entity::delete_of(owner).exec(tx).await?;
-    sessions::Entity::insert(sessions::begun(owner, session))
-        .exec_without_returning(tx)
-        .await?;
+    if let Some(session) = session {
+        sessions::Entity::insert(sessions::begun(owner, session))
+            .exec_without_returning(tx)
+            .await?;
+    }
+    events::keep(tx, owner, event).await?;
     Ok(true)
+}
+
+async fn disable(tx: &Tx, owner: UserId, event: &SecurityEvent) -> Result<bool, Failure> {
+    if lock(tx, owner)
+        .await?
+        .is_none_or(|user| user.disabled_at.is_some())
+    {
+        return Ok(false);
+    }
+    set_disabled(tx, owner, Some(event.at)).await?;
+    ended::record_all(tx, owner).await?;
+    sessions::Entity::delete_of(owner).exec(tx).await?;
+    events::keep(tx, owner, event).await?;
+    Ok(true)
+}
+
+async fn enable(tx: &Tx, owner: UserId, event: &SecurityEvent) -> Result<bool, Failure> {
+    if lock(tx, owner)
+        .await?
+        .is_none_or(|user| user.disabled_at.is_none())
+    {
+        return Ok(false);
+    }
+    set_disabled(tx, owner, None).await?;
+    events::keep(tx, owner, event).await?;
+    Ok(true)
+}
+
+async fn set_disabled(tx: &Tx, owner: UserId, at: Option<Timestamp>) -> Result<(), Failure> {
+    users::Entity::update_of(owner)
+        .col_expr(
+            users::Column::DisabledAt,
+            Expr::value(at.map(Timestamp::as_chrono)),
+        )
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+async fn listed(conn: &Conn<'_>, after: Option<UserId>, most: u32) -> Result<Vec<AccountState>, Failure> {
+    let mut select = unowned::accounts().order_by_asc(users::Column::Id);
+    if let Some(after) = after {
+        select = select.filter(users::Column::Id.gt(after.0));
+    }
+    let rows = select.limit(u64::from(most)).all(conn).await?;
+    rows.iter().map(users::Model::state).collect()
 }
 
 async fn renew_hash(
@@ -267,5 +372,6 @@ async fn export(tx: &Tx, owner: UserId, at: Timestamp) -> Result<Option<AccountE
         sessions: sessions.iter().map(sessions::Model::session).collect(),
         tasks: rows.into_iter().map(tasks::Row::task).collect::<Result<_, _>>()?,
         deleted: deleted.collect::<Result<_, Failure>>()?,
+        events: events::all(tx, owner).await?,
     }))
 }

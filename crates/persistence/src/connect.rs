@@ -14,6 +14,7 @@ use tracing::log::LevelFilter;
 
 use crate::db::Db;
 use crate::error::{Refusal, refusal};
+use crate::fence::Fence;
 use crate::pools::{Opening, Pools};
 use crate::pulse::Pulse;
 use crate::url::{DatabaseUrl, Postgres, SslMode, Target};
@@ -40,6 +41,9 @@ pub struct Settings {
     pub max_connections: u32,
     /// How long a caller waits for an answer.
     pub deadline: Duration,
+    /// Whether every unit of work runs under its owner's id, which the database's policies hold it to;
+    /// PostgreSQL only.
+    pub row_level_security: bool,
     /// What the server lists this process as.
     pub application_name: String,
 }
@@ -53,6 +57,7 @@ impl Settings {
             ca_file: None,
             max_connections: 16,
             deadline: Duration::from_secs(5),
+            row_level_security: false,
             application_name: "errand".to_owned(),
         }
     }
@@ -93,6 +98,9 @@ pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, Conn
             "the direct URL must lead to the same database as the other one",
         ));
     }
+    if settings.row_level_security && settings.url.sqlite_path().is_some() {
+        return Err(ConnectError::Setting("row-level security needs PostgreSQL"));
+    }
     let pulse = Arc::new(Pulse::new(clock));
     let pools = match settings.url.target() {
         Target::Postgres(url) => Pools::postgres(Opening {
@@ -107,7 +115,8 @@ pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, Conn
             pools
         }
     };
-    Ok(Db::new(pools, settings.deadline, pulse))
+    let fence = Fence::new(settings.row_level_security);
+    Ok(Db::new(pools, settings.deadline, pulse, fence))
 }
 
 /// One connection of its own, past any pooler and patient: for changing the schema.

@@ -7,6 +7,7 @@
 //! without a trace: so no queue of work builds up that nobody waits for any more.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,14 +17,17 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::error::{Class, Deadline, Failure};
+use crate::fence::Fence;
+use crate::fit::{self, Fit};
 use crate::pools::Pools;
 use crate::pulse::Pulse;
 use crate::scope::Scope;
+use crate::unfit::Unfit;
 
 /// What a unit of single statements runs on: a connection or a transaction.
 pub type Conn<'c> = DatabaseExecutor<'c>;
@@ -54,6 +58,10 @@ struct Inner {
     writing: Arc<Semaphore>,
     deadline: Duration,
     pulse: Arc<Pulse>,
+    fence: Fence,
+    /// Whether the fence is known to fit the database; before that no unit runs.
+    fits: AtomicBool,
+    unfit: watch::Sender<Option<Unfit>>,
     /// Where units run and their connections live. A caller's own runtime may be a server's worker, which ends
     /// before its units do.
     runtime: Handle,
@@ -66,6 +74,15 @@ struct Stopped {
     harmless: bool,
 }
 
+impl Stopped {
+    fn untouched(failure: Failure) -> Self {
+        Self {
+            failure,
+            harmless: true,
+        }
+    }
+}
+
 type Try<'c, T> = Pin<Box<dyn Future<Output = Result<T, Stopped>> + Send + 'c>>;
 
 /// A unit that was given up together with its pool.
@@ -75,16 +92,20 @@ struct Hung;
 
 impl Db {
     /// Units run where this is called.
-    pub fn new(pools: Pools, deadline: Duration, pulse: Arc<Pulse>) -> Self {
+    pub fn new(pools: Pools, deadline: Duration, pulse: Arc<Pulse>, fence: Fence) -> Self {
         let (readers, writers) = pools.sizes();
         let reading = Arc::new(Semaphore::new(readers));
         let writing = writers.map_or_else(|| Arc::clone(&reading), |n| Arc::new(Semaphore::new(n)));
+        let fits = AtomicBool::new(pools.backend() != DbBackend::Postgres);
         Self(Arc::new(Inner {
             pools: RwLock::new(Arc::new(pools)),
             reading,
             writing,
             deadline,
             pulse,
+            fence,
+            fits,
+            unfit: watch::Sender::new(None),
             runtime: Handle::current(),
         }))
     }
@@ -95,6 +116,24 @@ impl Db {
 
     pub fn backend(&self) -> DbBackend {
         self.pools().backend()
+    }
+
+    /// For a unit that learns only on its way whose rows it is about.
+    pub fn fence(&self) -> Fence {
+        self.0.fence
+    }
+
+    /// Waits for a unit that finds, from now on, that the fence does not fit the database.
+    pub async fn unfit(&self) -> Unfit {
+        let mut seen = self.0.unfit.subscribe();
+        loop {
+            if seen.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            if let Some(unfit) = seen.borrow_and_update().clone() {
+                return unfit;
+            }
+        }
     }
 
     /// Nothing that a unit did shows later than this after it was called: one deadline to get a place, one in
@@ -111,13 +150,14 @@ impl Db {
         T: Send + 'static,
         F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.reading, scope, input, move |pools, input| {
+        let fence = self.0.fence;
+        self.shielded(&self.0.reading, input, move |pools, input| {
             Box::pin(async move {
-                unit(&pools.read().into(), input)
+                statements(pools.read(), fence, scope, input, unit)
                     .await
-                    .map_err(|failure| Stopped {
-                        failure,
+                    .map_err(|stopped| Stopped {
                         harmless: true,
+                        ..stopped
                     })
             })
         })
@@ -131,14 +171,15 @@ impl Db {
         T: Send + 'static,
         F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.reading, scope, input, move |pools, input| {
+        let fence = self.0.fence;
+        self.shielded(&self.0.reading, input, move |pools, input| {
             let options = TransactionOptions {
                 // A transaction of SQLite reads one moment anyway.
                 isolation_level: (pools.backend() == DbBackend::Postgres)
                     .then_some(IsolationLevel::RepeatableRead),
                 ..TransactionOptions::default()
             };
-            Box::pin(transaction(pools.read(), options, input, unit))
+            Box::pin(transaction(pools.read(), options, fence, scope, input, unit))
         })
         .await
     }
@@ -176,13 +217,14 @@ impl Db {
         T: Send + 'static,
         F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.writing, scope, input, move |pools, input| {
+        let fence = self.0.fence;
+        self.shielded(&self.0.writing, input, move |pools, input| {
             Box::pin(async move {
-                unit(&pools.write().into(), input)
+                statements(pools.write(), fence, scope, input, unit)
                     .await
-                    .map_err(|failure| Stopped {
-                        harmless: repeatable || failure.is_unsent() || failure.class() == Class::Again,
-                        failure,
+                    .map_err(|stopped| Stopped {
+                        harmless: repeatable || stopped.harmless,
+                        ..stopped
                     })
             })
         })
@@ -196,15 +238,32 @@ impl Db {
         T: Send + 'static,
         F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
-        self.shielded(&self.0.writing, scope, input, move |pools, input| {
+        let fence = self.0.fence;
+        self.shielded(&self.0.writing, input, move |pools, input| {
             let options = TransactionOptions {
                 // SQLite would otherwise find out at the first write that another process wrote meanwhile.
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             };
-            Box::pin(transaction(pools.write(), options, input, unit))
+            Box::pin(transaction(pools.write(), options, fence, scope, input, unit))
         })
         .await
+    }
+
+    /// The same, soon, for a caller who does not wait; a failure is only logged.
+    #[expect(clippy::disallowed_methods, reason = "a unit of work, shielded like all")]
+    pub fn aside<I, F>(&self, scope: Scope, input: I, unit: F)
+    where
+        I: Send + Sync + 'static,
+        F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, ()> + Copy + Send + Sync + 'static,
+    {
+        let db = self.clone();
+        let work = async move {
+            if let Err(error) = db.write(scope, input, unit).await {
+                tracing::warn!(%error, "what nobody waited for was not written");
+            }
+        };
+        self.0.runtime.spawn(work.in_current_span());
     }
 
     /// Waits until all units are done and closes the connections; gives up after `within`.
@@ -219,13 +278,7 @@ impl Db {
         clippy::disallowed_methods,
         reason = "this is the shield: the only place that spawns"
     )]
-    async fn shielded<I, T, F>(
-        &self,
-        places: &Arc<Semaphore>,
-        _scope: Scope,
-        input: I,
-        run: F,
-    ) -> Result<T, StoreError>
+    async fn shielded<I, T, F>(&self, places: &Arc<Semaphore>, input: I, run: F) -> Result<T, StoreError>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
@@ -254,13 +307,17 @@ impl Db {
 
     async fn tries<I, T, F>(&self, input: &I, run: F) -> Result<T, StoreError>
     where
-        F: for<'c> Fn(&'c Pools, &'c I) -> Try<'c, T>,
+        I: Sync,
+        F: for<'c> Fn(&'c Pools, &'c I) -> Try<'c, T> + Sync,
     {
         let started = Instant::now();
         let mut tries = 1;
         loop {
             let pools = self.pools();
-            let mut unit = run(&pools, input);
+            let mut unit: Try<'_, T> = Box::pin(async {
+                self.known_to_fit(&pools).await?;
+                run(&pools, input).await
+            });
             let patience = match pools.backend() {
                 DbBackend::Postgres => self.0.deadline * HUNG_AFTER,
                 // Nothing of a local file hangs but the disk.
@@ -297,6 +354,29 @@ impl Db {
         }
     }
 
+    /// With policies that nobody asked for, tables look empty; without those that somebody asked for, the second
+    /// lock is missing. Looked at until it is found right, at the first use of a database, which may be asleep
+    /// until then.
+    async fn known_to_fit(&self, pools: &Pools) -> Result<(), Stopped> {
+        if self.0.fits.load(Relaxed) {
+            return Ok(());
+        }
+        let look = fit::look(pools.read(), self.0.fence).await;
+        let failure = match look {
+            Ok(Fit::TooEarly) => return Ok(()),
+            Ok(Fit::Fits) => {
+                self.0.fits.store(true, Relaxed);
+                return Ok(());
+            }
+            Ok(Fit::Unfit(unfit)) => {
+                self.0.unfit.send_replace(Some(unfit.clone()));
+                Failure::Unfit(unfit)
+            }
+            Err(error) => error.into(),
+        };
+        Err(Stopped::untouched(failure))
+    }
+
     fn pools(&self) -> Arc<Pools> {
         Arc::clone(&self.0.pools.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -314,24 +394,51 @@ impl Db {
     }
 }
 
+/// Each takes effect by itself; behind a fence all together, because a scope ends with its transaction.
+async fn statements<I, T, F>(
+    conn: &DatabaseConnection,
+    fence: Fence,
+    scope: Scope,
+    input: &I,
+    unit: F,
+) -> Result<T, Stopped>
+where
+    I: Sync,
+    F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+{
+    if fence.is_on() {
+        let options = TransactionOptions::default();
+        return transaction(conn, options, fence, scope, input, |tx, input| {
+            Box::pin(async move { unit(&tx.into(), input).await })
+        })
+        .await;
+    }
+    unit(&conn.into(), input).await.map_err(|failure| Stopped {
+        harmless: failure.is_unsent() || failure.class() == Class::Again,
+        failure,
+    })
+}
+
 async fn transaction<I, T, F>(
     conn: &DatabaseConnection,
     options: TransactionOptions,
+    fence: Fence,
+    scope: Scope,
     input: &I,
     unit: F,
 ) -> Result<T, Stopped>
 where
     F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T>,
 {
-    let untouched = |failure: Failure| Stopped {
-        failure,
-        harmless: true,
-    };
     let tx = conn
         .begin_with_options(options)
         .await
-        .map_err(|error| untouched(error.into()))?;
-    match unit(&tx, input).await {
+        .map_err(|error| Stopped::untouched(error.into()))?;
+    let outcome = match fence.around(&tx, scope).await {
+        Ok(()) => unit(&tx, input).await,
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
         Ok(value) => match tx.commit().await {
             Ok(()) => Ok(value),
             // Whether a commit without an answer took effect, nobody knows.
@@ -347,7 +454,7 @@ where
             if let Err(error) = tx.rollback().await {
                 report(error);
             }
-            Err(untouched(failure))
+            Err(Stopped::untouched(failure))
         }
     }
 }

@@ -3,6 +3,8 @@
 use errand_application::ports::{StoreError, UniqueKey};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlxError};
 
+use crate::unfit::Unfit;
+
 /// Why a unit of work did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -15,6 +17,9 @@ pub enum Failure {
         table: &'static str,
         column: &'static str,
     },
+    /// The database has row-level security and errand does not expect it, or the other way round.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// Found taken without a failing statement.
     #[error("{0:?} is taken")]
     Taken(UniqueKey),
@@ -55,6 +60,11 @@ impl Refusal {
     pub fn is_of_entry(&self) -> bool {
         matches!(self.code.as_str(), "28P01" | "28000" | "3D000")
     }
+
+    /// Whether the role that asked may not do that.
+    pub fn is_of_rights(&self) -> bool {
+        self.code == "42501"
+    }
 }
 
 impl Failure {
@@ -67,6 +77,7 @@ impl Failure {
         match self {
             Self::Corrupt { .. } => Class::Broken,
             Self::Taken(key) => Class::Conflict(*key),
+            Self::Unfit(_) => Class::Unavailable,
             Self::Db(error) => classify(error),
         }
     }
@@ -77,6 +88,7 @@ impl From<Failure> for StoreError {
         let class = failure.class();
         let source = || match failure {
             Failure::Db(error) => redacted(error),
+            Failure::Unfit(unfit) => unfit.into(),
             other => other.into(),
         };
         match class {
@@ -189,19 +201,24 @@ fn sqlite(code: &str, message: &str) -> Class {
 /// The same error, fit to be logged. A driver's database error carries the row in its detail and values in
 /// its message; all else is about sockets, files and types.
 pub fn redacted(error: DbErr) -> Box<dyn std::error::Error + Send + Sync> {
-    let (DbErr::Exec(RuntimeErr::SqlxError(source))
-    | DbErr::Query(RuntimeErr::SqlxError(source))
-    | DbErr::Conn(RuntimeErr::SqlxError(source))) = &error
-    else {
-        return error.into();
-    };
-    match refusal(source) {
+    match refusal_of(&error) {
         Some(refusal) => refusal.into(),
         None => error.into(),
     }
 }
 
 /// What the database said, if it was the database that spoke.
+pub fn refusal_of(error: &DbErr) -> Option<Refusal> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source))
+    | DbErr::Query(RuntimeErr::SqlxError(source))
+    | DbErr::Conn(RuntimeErr::SqlxError(source))) = error
+    else {
+        return None;
+    };
+    refusal(source)
+}
+
+/// The same of the driver's own error.
 pub fn refusal(error: &SqlxError) -> Option<Refusal> {
     let SqlxError::Database(error) = error else {
         return None;

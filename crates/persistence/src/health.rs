@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use crate::db::{Conn, Db};
 use crate::error::{Failure, Refusal};
 use crate::scope::Scope;
+use crate::unfit::Unfit;
 
 /// The port.
 pub struct Health(pub Db);
@@ -31,6 +32,9 @@ pub enum CheckError {
     /// The server answered that user, password or database name are wrong: the settings are, no waiting helps.
     #[error("the database lets nobody in this way")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database has row-level security and the settings say otherwise, or the other way round.
+    #[error(transparent)]
+    Unfit(Unfit),
     /// Anything else, which may pass.
     #[error(transparent)]
     Unanswered(StoreError),
@@ -44,6 +48,10 @@ impl From<StoreError> for CheckError {
             {
                 Self::Refused(source)
             }
+            StoreError::Unavailable(source) if source.is::<Unfit>() => match source.downcast::<Unfit>() {
+                Ok(unfit) => Self::Unfit(*unfit),
+                Err(source) => Self::Unanswered(StoreError::Unavailable(source)),
+            },
             other => Self::Unanswered(other),
         }
     }

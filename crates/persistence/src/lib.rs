@@ -12,30 +12,41 @@
 //! taken apart, which the compiler lists. `tests/conformance.rs` holds both databases against the model.
 
 mod accounts;
+mod app_role;
 mod connect;
 mod db;
 mod ended;
 mod entities;
 mod error;
+mod events;
+mod fence;
+mod fit;
 mod health;
+mod limits;
 mod lock;
 mod migrate;
+mod policies;
 mod pools;
 mod pulse;
 mod scope;
 mod sessions;
 mod sql;
 mod tasks;
+mod unfit;
 mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use errand_application::ports::{AccountStore, Clock, DatabaseHealth, SessionStore, TaskStore};
+use errand_application::ports::{
+    AccountStore, Clock, DatabaseHealth, EventStore, LimitStore, SessionStore, TaskStore,
+};
 
+pub use app_role::{AppRole, InvalidRole, RoleError};
 pub use connect::{ConnectError, Settings};
 pub use health::CheckError;
-pub use migrate::{MigrateError, MigrationStatus};
+pub use migrate::{MigrateError, Migrated, MigrationStatus};
+pub use unfit::Unfit;
 pub use url::{DatabaseUrl, UrlError};
 
 use db::Db;
@@ -59,9 +70,20 @@ impl Database {
     }
 
     /// Brings the schema up to date; says which steps it took. Safe to call from many processes at once.
+    ///
+    /// Where row-level security is on, it stays on, and new tables get it.
     pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
+        Ok(self.migrate_up(None).await?.steps)
+    }
+
+    /// The same, and turns row-level security on, and prepares the role that errand is to run as.
+    pub async fn migrate_for(&self, role: &AppRole) -> Result<Migrated, MigrateError> {
+        self.migrate_up(Some(role)).await
+    }
+
+    async fn migrate_up(&self, role: Option<&AppRole>) -> Result<Migrated, MigrateError> {
         let pools = connect::open_for_migrations(&self.settings, self.db.pulse()).await?;
-        let outcome = migrate::up(pools.write()).await;
+        let outcome = migrate::up(pools.write(), role).await;
         pools.close().await;
         outcome
     }
@@ -77,6 +99,16 @@ impl Database {
     /// The store of accounts.
     pub fn accounts(&self) -> Arc<dyn AccountStore> {
         Arc::new(accounts::Accounts(self.db.clone()))
+    }
+
+    /// The store of security events.
+    pub fn events(&self) -> Arc<dyn EventStore> {
+        Arc::new(events::Events(self.db.clone()))
+    }
+
+    /// The store of limits.
+    pub fn limits(&self) -> Arc<dyn LimitStore> {
+        Arc::new(limits::Limits(self.db.clone()))
     }
 
     /// The store of sessions.
@@ -95,9 +127,15 @@ impl Database {
     }
 
     /// Asks the database for a sign of life, as [`DatabaseHealth::ping`] does, and tells wrong settings from a
-    /// database that is away.
+    /// database that is away. That includes whether its row-level security fits, if it has tables.
     pub async fn check(&self) -> Result<(), CheckError> {
         Ok(self.health().ping().await?)
+    }
+
+    /// Waits until a unit of work finds, from now on, that the settings and the database's row-level security do
+    /// not fit; for ever if they do.
+    pub async fn unfit(&self) -> Unfit {
+        self.db.unfit().await
     }
 
     /// Lets running work finish and closes all connections; gives up after `within`.

@@ -9,8 +9,10 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigrationTrait, SchemaManager};
 
+use crate::app_role::{self, AppRole, RoleError};
 use crate::connect::WAIT;
 use crate::error::{Refusal, redacted};
+use crate::policies;
 
 /// Any number that nothing else in the database locks on.
 const LOCK: i64 = 0x6572_7261_6e64;
@@ -40,6 +42,9 @@ pub enum MigrateError {
     /// The server answered that user, password or database name are wrong.
     #[error("the database lets nobody in this way")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The role for errand cannot be made or must not be used; nothing has changed.
+    #[error(transparent)]
+    Role(RoleError),
     /// The database did not do it; nothing has changed.
     #[error("the database refused")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -56,28 +61,64 @@ impl From<DbErr> for MigrateError {
     }
 }
 
-/// Takes all pending steps, or none; says which. Any number of processes may call it at once.
-pub async fn up(conn: &DatabaseConnection) -> Result<Vec<String>, MigrateError> {
+impl From<RoleError> for MigrateError {
+    fn from(error: RoleError) -> Self {
+        match error {
+            RoleError::Db(error) => error.into(),
+            other => Self::Role(other),
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// The steps that were taken.
+    pub steps: Vec<String>,
+    /// Whether the role that was asked for is new, and so has no password yet.
+    pub made_role: bool,
+}
+
+/// Takes all pending steps and does what is asked for beyond, or nothing of it. Any number of processes may call
+/// it at once.
+pub async fn up(conn: &DatabaseConnection, role: Option<&AppRole>) -> Result<Migrated, MigrateError> {
     let tx = conn
         .begin_with_options(TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         })
         .await?;
-    if tx.get_database_backend() == DbBackend::Postgres {
+    let postgres = tx.get_database_backend() == DbBackend::Postgres;
+    if postgres {
         serialise(&tx).await?;
+    } else if role.is_some() {
+        return Err(RoleError::NotPostgres.into());
     }
     let status = status(&tx).await?;
     let unknown: Vec<String> = names(&status, |step| !step.known);
     if !unknown.is_empty() {
         return Err(MigrateError::Newer(unknown));
     }
-    let pending = names(&status, |step| !step.applied);
-    if !pending.is_empty() {
+    let guarded = if postgres {
+        policies::state(&tx).await?
+    } else {
+        Vec::new()
+    };
+    let steps = names(&status, |step| !step.applied);
+    if !steps.is_empty() {
+        policies::lift(&tx, &guarded).await?;
         Migrator::up(&tx, None).await?;
     }
+    // A new table gets its policies with the step that makes it.
+    if role.is_some() || policies::are_there(&guarded) {
+        policies::apply(&tx).await?;
+    }
+    let mut made_role = false;
+    if let Some(role) = role {
+        made_role = app_role::prepare(&tx, role).await?;
+    }
     tx.commit().await?;
-    Ok(pending)
+    Ok(Migrated { steps, made_role })
 }
 
 /// Both end with the transaction, so that they hold behind a pooler too.

@@ -4,7 +4,7 @@
 use errand_domain::UserId;
 use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, Select, UpdateMany};
 
-use crate::entities::{sessions, task_counters, task_walks, tasks, users};
+use crate::entities::{security_events, sessions, task_counters, task_walks, tasks, users};
 
 /// Whose rows a unit of work is about; it can be held to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,10 @@ pub trait Owned: EntityTrait {
 
 impl Owned for users::Entity {
     const OWNER: users::Column = users::Column::Id;
+}
+
+impl Owned for security_events::Entity {
+    const OWNER: security_events::Column = security_events::Column::UserId;
 }
 
 impl Owned for sessions::Entity {

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use errand_application::ports::{
     Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start, StoreError,
 };
-use errand_domain::session::{Digest, MAX_PER_USER, Presented, Session, expiry};
+use errand_domain::event::SecurityEvent;
+use errand_domain::session::{Digest, Presented, Session, expiry};
 use errand_domain::{SessionId, Timestamp, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
@@ -15,6 +16,7 @@ use crate::db::{Conn, Db, Tx};
 use crate::ended;
 use crate::entities::sessions::{self, Column, Entity};
 use crate::error::Failure;
+use crate::events;
 use crate::lock::lock;
 use crate::scope::{Owned, Scope};
 
@@ -30,7 +32,7 @@ struct Presentation {
     family: Digest,
     token: Digest,
     next: NextRefresh,
-    at: Timestamp,
+    event: SecurityEvent,
     /// When errand was asked.
     asked: Instant,
 }
@@ -42,9 +44,9 @@ impl Presentation {
     fn rotated_at(&self) -> Timestamp {
         let late = self.asked.elapsed();
         if late > PUNCTUAL {
-            self.at.plus(late)
+            self.event.at.plus(late)
         } else {
-            self.at
+            self.event.at
         }
     }
 }
@@ -56,14 +58,18 @@ impl SessionStore for Sessions {
         owner: UserId,
         account_as_of: Timestamp,
         session: &NewSession,
+        most: usize,
+        event: &SecurityEvent,
     ) -> Result<Start, StoreError> {
-        let input = (owner, account_as_of, session.clone());
+        let input = Beginning {
+            owner,
+            account_as_of,
+            session: session.clone(),
+            most,
+            event: event.clone(),
+        };
         self.0
-            .write(
-                Scope::Owner(owner),
-                input,
-                |tx, (owner, account_as_of, session)| Box::pin(start(tx, *owner, *account_as_of, session)),
-            )
+            .write(Scope::Owner(owner), input, |tx, input| Box::pin(start(tx, input)))
             .await
     }
 
@@ -74,7 +80,7 @@ impl SessionStore for Sessions {
         family: &Digest,
         token: &Digest,
         next: &NextRefresh,
-        at: Timestamp,
+        event: &SecurityEvent,
     ) -> Result<Rotation, StoreError> {
         let input = Presentation {
             owner,
@@ -82,7 +88,7 @@ impl SessionStore for Sessions {
             family: *family,
             token: *token,
             next: next.clone(),
-            at,
+            event: event.clone(),
             asked: Instant::now(),
         };
         self.0
@@ -100,19 +106,23 @@ impl SessionStore for Sessions {
             .await
     }
 
-    async fn end(&self, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn end(&self, owner: UserId, id: SessionId, event: &SecurityEvent) -> Result<bool, StoreError> {
         self.0
-            .write(Scope::Owner(owner), (owner, id, at), |tx, (owner, id, at)| {
-                Box::pin(end(tx, *owner, *id, *at))
-            })
+            .write(
+                Scope::Owner(owner),
+                (owner, id, event.clone()),
+                |tx, (owner, id, event)| Box::pin(end(tx, *owner, *id, event)),
+            )
             .await
     }
 
-    async fn end_all(&self, owner: UserId) -> Result<u64, StoreError> {
+    async fn end_all(&self, owner: UserId, event: &SecurityEvent) -> Result<u64, StoreError> {
         self.0
-            .write(Scope::Owner(owner), owner, |tx, owner| {
-                Box::pin(end_all(tx, *owner))
-            })
+            .write(
+                Scope::Owner(owner),
+                (owner, event.clone()),
+                |tx, (owner, event)| Box::pin(end_all(tx, *owner, event)),
+            )
             .await
     }
 
@@ -135,14 +145,25 @@ pub fn living(owner: UserId, at: Timestamp) -> Select<Entity> {
         .order_by_asc(Column::Id)
 }
 
-async fn start(
-    tx: &Tx,
+struct Beginning {
     owner: UserId,
     account_as_of: Timestamp,
-    session: &NewSession,
-) -> Result<Start, Failure> {
+    session: NewSession,
+    most: usize,
+    event: SecurityEvent,
+}
+
+async fn start(tx: &Tx, input: &Beginning) -> Result<Start, Failure> {
+    let &Beginning {
+        owner,
+        account_as_of,
+        ref session,
+        most,
+        ref event,
+    } = input;
     let account = lock(tx, owner).await?;
-    if account.is_none_or(|user| Timestamp::new(user.updated_at) != account_as_of) {
+    let proven = account.filter(|user| Timestamp::new(user.updated_at) == account_as_of);
+    if proven.is_none_or(|user| user.disabled_at.is_some()) {
         return Ok(Start::Refused);
     }
     Entity::insert(sessions::begun(owner, session))
@@ -158,7 +179,7 @@ async fn start(
         .into_tuple()
         .all(tx)
         .await?;
-    let too_many = alive.len().saturating_sub(MAX_PER_USER);
+    let too_many = alive.len().saturating_sub(most);
     for id in alive.iter().take(too_many) {
         Entity::delete_of(owner)
             .filter(Column::Id.eq(*id))
@@ -166,16 +187,18 @@ async fn start(
             .await?;
         ended::record(tx, *id).await?;
     }
+    events::keep(tx, owner, event).await?;
     Ok(Start::Started {
         pushed_out: u64::try_from(too_many).unwrap_or(u64::MAX),
     })
 }
 
 async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
-    let &Presentation { owner, id, at, .. } = input;
+    let &Presentation { owner, id, .. } = input;
+    let at = input.event.at;
     // The second caller with the same token waits here, and then sees what the first one left.
     let held = lock(tx, owner).await?;
-    let Some(user) = held else {
+    let Some(user) = held.filter(|user| user.disabled_at.is_none()) else {
         return Ok(Rotation::Unknown);
     };
     let found = living(owner, at).filter(Column::Id.eq(id.0)).one(tx).await?;
@@ -185,15 +208,25 @@ async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
     let state = row.refresh_state()?;
     match state.judge(&input.family, &input.token, at) {
         Presented::Foreign => Ok(Rotation::Unknown),
+        Presented::Limited { wait } => Ok(Rotation::Limited { wait }),
         Presented::Reused => {
             remove(tx, owner, id).await?;
+            events::keep(tx, owner, &input.event).await?;
             Ok(Rotation::Reused)
         }
-        Presented::Replayed => Ok(Rotation::Replayed {
-            session: row.session(),
-            user: user.user()?,
-            salt: state.salt,
-        }),
+        Presented::Replayed => {
+            let full_at = state.full_after(at).as_chrono();
+            Entity::update_of(owner)
+                .filter(Column::Id.eq(id.0))
+                .col_expr(Column::RefreshFullAt, Expr::value(full_at))
+                .exec(tx)
+                .await?;
+            Ok(Rotation::Replayed {
+                session: row.session(),
+                user: user.user()?,
+                salt: state.salt,
+            })
+        }
         Presented::Current => {
             let state = state.rotated(input.next.token, input.next.salt, input.rotated_at());
             let session = Session {
@@ -211,6 +244,10 @@ async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {
                 )
                 .col_expr(Column::Salt, Expr::value(state.salt.to_vec()))
                 .col_expr(Column::RotatedAt, Expr::value(state.rotated_at.as_chrono()))
+                .col_expr(
+                    Column::RefreshFullAt,
+                    Expr::value(state.full_at.map(Timestamp::as_chrono)),
+                )
                 .col_expr(Column::LastUsedAt, Expr::value(session.last_used_at.as_chrono()))
                 .col_expr(Column::ExpiresAt, Expr::value(session.expires_at.as_chrono()))
                 .exec(tx)
@@ -228,19 +265,20 @@ async fn list(conn: &Conn<'_>, owner: UserId, at: Timestamp) -> Result<Vec<Sessi
     Ok(rows.iter().map(sessions::Model::session).collect())
 }
 
-async fn end(tx: &Tx, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, Failure> {
+async fn end(tx: &Tx, owner: UserId, id: SessionId, event: &SecurityEvent) -> Result<bool, Failure> {
     if lock(tx, owner).await?.is_none() {
         return Ok(false);
     }
     let done = Entity::delete_of(owner)
         .filter(Column::Id.eq(id.0))
-        .filter(Column::ExpiresAt.gt(at.as_chrono()))
+        .filter(Column::ExpiresAt.gt(event.at.as_chrono()))
         .exec(tx)
         .await?;
     if done.rows_affected == 0 {
         return Ok(false);
     }
     ended::record(tx, id.0).await?;
+    events::keep(tx, owner, event).await?;
     Ok(true)
 }
 
@@ -252,11 +290,12 @@ async fn remove(tx: &Tx, owner: UserId, id: SessionId) -> Result<(), Failure> {
     ended::record(tx, id.0).await
 }
 
-async fn end_all(tx: &Tx, owner: UserId) -> Result<u64, Failure> {
+async fn end_all(tx: &Tx, owner: UserId, event: &SecurityEvent) -> Result<u64, Failure> {
     if lock(tx, owner).await?.is_none() {
         return Ok(0);
     }
     ended::record_all(tx, owner).await?;
     let done = Entity::delete_of(owner).exec(tx).await?;
+    events::keep(tx, owner, event).await?;
     Ok(done.rows_affected)
 }

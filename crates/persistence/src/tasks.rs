@@ -10,7 +10,7 @@ mod page;
 mod walk;
 
 use async_trait::async_trait;
-use errand_application::ports::{StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed};
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{NewTask, Task, TaskChange};
 use errand_domain::{TaskId, Timestamp, UserId};
@@ -41,12 +41,14 @@ impl TaskStore for Tasks {
         owner: UserId,
         key: &str,
         task: &NewTask,
+        most: u32,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
+    ) -> Result<Created, StoreError> {
         let input = create::Creation {
             owner,
             key: key.to_owned(),
             task: task.clone(),
+            most,
             at,
         };
         // By its key a creation that runs twice makes one task.

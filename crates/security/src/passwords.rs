@@ -1,9 +1,11 @@
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use errand_application::ports::{Entropy, HasherError, PasswordHasher, Verdict};
-use errand_domain::account::PasswordHash;
+use errand_domain::Fault;
+use errand_domain::account::{Email, NewPassword, PasswordHash};
 use secrecy::SecretString;
 
 mod pool;
@@ -11,7 +13,11 @@ mod scheme;
 #[cfg(test)]
 mod vectors;
 
-use pool::Pool;
+use pool::{MAX_WAIT, PLACES_PER_THREAD, Pool};
+
+/// So many new passwords may wait to be judged, for so long. Most take a millisecond.
+const JUDGED_AT_ONCE: usize = 64;
+const JUDGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How much work a new hash is: 2 to this power rounds. More than 14 is seconds of CPU for every login; less
 /// than 10 is too little (OWASP Password Storage Cheat Sheet).
@@ -45,6 +51,8 @@ pub struct BcryptPasswords {
     cost: u32,
     entropy: Arc<dyn Entropy>,
     pool: Pool,
+    /// Apart, so that new passwords take no place from those who sign in.
+    judging: Pool,
 }
 
 impl BcryptPasswords {
@@ -54,13 +62,29 @@ impl BcryptPasswords {
         Ok(Self {
             cost: cost.0,
             entropy,
-            pool: Pool::start((cores / 2).max(1))?,
+            pool: hashing((cores / 2).max(1))?,
+            judging: Pool::start(1, JUDGED_AT_ONCE, JUDGED_WITHIN)?,
         })
     }
 }
 
+fn hashing(threads: usize) -> io::Result<Pool> {
+    Pool::start(threads, threads * PLACES_PER_THREAD, MAX_WAIT)
+}
+
 #[async_trait]
 impl PasswordHasher for BcryptPasswords {
+    async fn judge(
+        &self,
+        password: SecretString,
+        email: &Email,
+    ) -> Result<Result<NewPassword, Fault>, HasherError> {
+        let email = email.clone();
+        self.judging
+            .run(move || NewPassword::parse(password, &email))
+            .await
+    }
+
     async fn hash(&self, password: SecretString) -> Result<PasswordHash, HasherError> {
         let cost = self.cost;
         let mut salt = [0; 16];
@@ -92,7 +116,8 @@ mod tests {
         BcryptPasswords {
             cost: 4,
             entropy: Arc::new(SystemEntropy),
-            pool: Pool::start(1).unwrap(),
+            pool: hashing(1).unwrap(),
+            judging: Pool::start(1, JUDGED_AT_ONCE, JUDGED_WITHIN).unwrap(),
         }
     }
 

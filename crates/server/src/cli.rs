@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use errand_persistence::AppRole;
 
 use crate::config::{Config, Purpose};
 use crate::failure::Failure;
-use crate::{migrate, serve, telemetry};
+use crate::{migrate, serve, telemetry, users};
 
 /// A task service for many users, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -28,12 +29,19 @@ enum Command {
     /// The tables of the database.
     #[command(subcommand)]
     Migrate(Migrate),
+    /// The accounts in the database; a running errand follows within a second.
+    #[command(subcommand)]
+    User(users::Command),
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Migrate {
     /// Apply the migrations that are missing and list them.
-    Up,
+    Up {
+        /// Turn row-level security on (PostgreSQL), and prepare this role for errand to run as.
+        #[arg(long, value_name = "NAME", value_parser = AppRole::parse)]
+        app_role: Option<AppRole>,
+    },
     /// List all migrations, and which are applied.
     Status,
 }
@@ -63,7 +71,7 @@ pub fn run() -> Result<(), Failure> {
     let command = cli.command.unwrap_or(Command::Serve);
     let purpose = match command {
         Command::Serve => Purpose::Serve,
-        Command::Migrate(_) => Purpose::Database,
+        Command::Migrate(_) | Command::User(_) => Purpose::Database,
     };
     let config = Config::load(file.as_deref(), std::env::vars_os(), purpose)?;
     telemetry::start(&config.log);
@@ -74,8 +82,11 @@ pub fn run() -> Result<(), Failure> {
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve => serve::run(config).await,
-            Command::Migrate(Migrate::Up) => migrate::up(&config.database).await,
+            Command::Migrate(Migrate::Up { app_role }) => {
+                migrate::up(&config.database, app_role.as_ref()).await
+            }
             Command::Migrate(Migrate::Status) => migrate::status(&config.database).await,
+            Command::User(command) => users::run(command, &config).await,
         }
     });
     // What still runs by now was told to stop and waited for, or must not be waited for.

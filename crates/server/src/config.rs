@@ -7,8 +7,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use errand_domain::session::MAX_PER_USER;
 use errand_persistence::DatabaseUrl;
 use errand_security::{Cost, check_secret};
+use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
@@ -31,6 +33,7 @@ pub struct Config {
     pub server: Server,
     pub database: Database,
     pub auth: Auth,
+    pub limits: Limits,
     pub log: Log,
     /// To be told once there is a log.
     pub warnings: Vec<String>,
@@ -42,6 +45,8 @@ pub struct Server {
     pub host: String,
     pub port: u16,
     pub cors_origins: Vec<String>,
+    /// The proxies in front that are believed.
+    pub trusted_proxies: Vec<IpNet>,
     pub shutdown_timeout: Duration,
     /// Threads that serve requests; by default one for each processor.
     pub workers: Option<usize>,
@@ -58,6 +63,8 @@ pub struct Database {
     pub max_connections: Option<u32>,
     pub deadline: Option<Duration>,
     pub migrate_on_start: bool,
+    /// Whether PostgreSQL's policies hold every unit of work to its owner.
+    pub row_level_security: bool,
 }
 
 /// Passwords and tokens.
@@ -70,6 +77,15 @@ pub struct Auth {
     pub access_token_ttl: Duration,
     pub issuer: String,
     pub audience: String,
+}
+
+/// How much one user, and one network, may ask for.
+#[derive(Debug)]
+pub struct Limits {
+    pub exempt_networks: Vec<IpNet>,
+    pub requests_in_flight_per_user: usize,
+    pub tasks_per_user: u32,
+    pub sessions_per_user: usize,
 }
 
 /// What is logged and how.
@@ -109,6 +125,7 @@ impl Config {
             server: Server::read(&mut reader),
             database: Database::read(&mut reader),
             auth: Auth::read(&mut reader),
+            limits: Limits::read(&mut reader),
             log: Log::read(&mut reader),
             warnings: std::mem::take(&mut reader.warnings),
         };
@@ -134,6 +151,9 @@ impl Server {
             cors_origins: reader
                 .list(key::CORS_ORIGINS, values::origin)
                 .unwrap_or_else(|| vec!["http://localhost:3000".to_owned()]),
+            trusted_proxies: reader
+                .list(key::TRUSTED_PROXIES, values::network)
+                .unwrap_or_default(),
             shutdown_timeout: reader
                 .one(
                     key::SHUTDOWN_TIMEOUT,
@@ -152,8 +172,19 @@ impl Database {
             .unwrap_or_else(|| PathBuf::from("data"));
         let url = reader.one(key::DATABASE_URL, values::database);
         let own_dir = (!reader.is_set(key::DATABASE_URL)).then(|| data_dir.clone());
+        let is_wrong = url.is_none() && own_dir.is_none();
+        let url = url.unwrap_or_else(|| DatabaseUrl::sqlite(data_dir.join("errand.db")));
+        let row_level_security = reader
+            .one(key::ROW_LEVEL_SECURITY, values::boolean)
+            .unwrap_or(false);
+        if row_level_security && !is_wrong && url.sqlite_path().is_some() {
+            reader.fault(
+                key::ROW_LEVEL_SECURITY,
+                "must be false when the database is SQLite, which has no row-level security",
+            );
+        }
         Self {
-            url: url.unwrap_or_else(|| DatabaseUrl::sqlite(data_dir.join("errand.db"))),
+            url,
             own_dir,
             direct_url: reader.one(key::DATABASE_DIRECT_URL, values::postgres),
             ca_file: reader.one(key::DATABASE_CA_FILE, values::path),
@@ -163,6 +194,7 @@ impl Database {
                 values::duration(Duration::from_secs(1), Duration::from_mins(1)),
             ),
             migrate_on_start: reader.one(key::MIGRATE_ON_START, values::boolean).unwrap_or(true),
+            row_level_security,
         }
     }
 }
@@ -194,6 +226,25 @@ impl Auth {
             audience: reader
                 .one(key::AUDIENCE, values::name)
                 .unwrap_or_else(|| "errand".to_owned()),
+        }
+    }
+}
+
+impl Limits {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            exempt_networks: reader
+                .list(key::EXEMPT_NETWORKS, values::network)
+                .unwrap_or_default(),
+            requests_in_flight_per_user: reader
+                .one(key::REQUESTS_IN_FLIGHT, values::number(1..=10_000))
+                .unwrap_or(100),
+            tasks_per_user: reader
+                .one(key::TASKS_PER_USER, values::number(1..=1_000_000))
+                .unwrap_or(10_000),
+            sessions_per_user: reader
+                .one(key::SESSIONS_PER_USER, values::number(1..=1_000))
+                .unwrap_or(MAX_PER_USER),
         }
     }
 }

@@ -18,6 +18,7 @@ mod jwt_secret;
 mod migrate;
 mod serve;
 mod telemetry;
+mod users;
 mod wire;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use errand_persistence::{CheckError, Database, MigrateError};
+use errand_persistence::{AppRole, CheckError, Database, MigrateError, Migrated, RoleError};
 use tokio::sync::Notify;
 
 use crate::failure::{Failure, one_line};
@@ -16,18 +16,46 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// So often a database that answers may refuse to be migrated.
 const MAX_REFUSALS: u32 = 3;
 
-/// Applies what is missing and lists it.
-pub async fn up(config: &config::Database) -> Result<(), Failure> {
+/// Applies what is missing and lists it; with a role also turns row-level security on for it.
+pub async fn up(config: &config::Database, role: Option<&AppRole>) -> Result<(), Failure> {
+    if role.is_some() && config.url.sqlite_path().is_some() {
+        // Before a file is made.
+        return Err(RoleError::NotPostgres.into());
+    }
     let database = wire::database(config).await?;
-    let applied = database.migrate().await;
+    let migrated = match role {
+        Some(role) => database.migrate_for(role).await,
+        None => database.migrate().await.map(|steps| Migrated {
+            steps,
+            made_role: false,
+        }),
+    };
     database.close(CLOSE_WITHIN).await;
-    let applied = applied?;
+    let migrated = migrated?;
     let mut out = std::io::stdout();
-    for name in &applied {
+    for name in &migrated.steps {
         writeln!(out, "{name}: applied")?;
     }
-    if applied.is_empty() {
+    if migrated.steps.is_empty() {
         writeln!(out, "nothing to apply")?;
+    }
+    if let Some(role) = role {
+        let name = role.name();
+        let made = if migrated.made_role {
+            "made, without a password"
+        } else {
+            "was there"
+        };
+        writeln!(
+            out,
+            "role {name}: {made}\n\
+             row-level security: on, forced\n\
+             next: give the role a password (in psql: \\password {name}) and start errand with\n  \
+             DATABASE_URL as {name}\n  \
+             DATABASE_DIRECT_URL as the role that migrated now\n  \
+             database.row_level_security = true\n\
+             until then it finds no rows: stop what runs without the setting"
+        )?;
     }
     Ok(())
 }
@@ -62,8 +90,9 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
         tries += 1;
         // Asked first: it answers within the deadline, and what it finds is what /health/ready tells.
         let reason = match database.check().await {
-            Ok(()) => match apply(database).await {
-                Ok(()) => return Ok(()),
+            // What does not fit may be what a migration mends.
+            Ok(()) | Err(CheckError::Unfit(_)) => match apply(database).await {
+                Ok(()) => return look(database).await,
                 // Perhaps a lock or a restart.
                 Err(error @ MigrateError::Database(_)) if refusals < MAX_REFUSALS => {
                     refusals += 1;
@@ -79,6 +108,15 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
         away.notify_one();
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// Fails if the database's row-level security does not fit the settings. One that is away or has no tables yet
+/// is looked at when it is first used.
+pub async fn look(database: &Database) -> Result<(), Failure> {
+    match database.check().await {
+        Err(error @ CheckError::Unfit(_)) => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -19,6 +19,8 @@ use crate::{banner, jwt_secret, migrate, wire};
 const BACKLOG: u32 = 1024;
 /// How long the start waits for migrations. It does not wait for a database that is away.
 const MIGRATE_WITHIN: Duration = Duration::from_secs(20);
+/// How long it waits for a look at a database that others migrate.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
 /// How long work that a disconnected client left may take at the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -42,6 +44,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         server,
         database,
         auth,
+        limits,
         ..
     } = config;
     // First, so that a second process on the same port ends before it touches anything.
@@ -49,31 +52,35 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     let opened = wire::database(&database).await?;
     let secret = secret(&auth, &database)?;
-    let services = wire::services(auth, secret, &opened)?;
+    let services = wire::services(auth, limits, secret, &opened)?;
 
     let away = Notify::new();
+    let migrates = database.migrate_on_start || database.url.sqlite_path().is_some();
+    let patience = if migrates { MIGRATE_WITHIN } else { LOOK_WITHIN };
     let mut migrating = pin!(async {
-        if database.migrate_on_start || database.url.sqlite_path().is_some() {
-            migrate::at_start(&opened, &database, &away).await?;
+        if migrates {
+            migrate::at_start(&opened, &database, &away).await
+        } else {
+            migrate::look(&opened).await
         }
-        Ok::<(), Failure>(())
     });
     let migrated = tokio::select! {
         outcome = &mut migrating => outcome.map(|()| true)?,
         () = away.notified() => false,
-        () = tokio::time::sleep(MIGRATE_WITHIN) => false,
+        () = tokio::time::sleep(patience) => false,
     };
     let rest = async {
         if !migrated {
             migrating.await?;
         }
-        std::future::pending::<Result<(), Failure>>().await
+        Err::<(), Failure>(opened.unfit().await.into())
     };
 
     let (stop, stopping) = oneshot::channel();
     let signals = signals(stop)?;
     let settings = Settings {
         cors_origins: server.cors_origins,
+        trusted_proxies: server.trusted_proxies,
         workers: server.workers,
         shutdown_timeout: server.shutdown_timeout,
         ..Settings::default()

@@ -6,11 +6,15 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use errand_application::Recorder;
 use errand_application::accounts::AccountService;
+use errand_application::administration::AdministrationService;
 use errand_application::guard::SessionGuard;
 use errand_application::health::HealthService;
+use errand_application::in_flight::InFlight;
+use errand_application::limits::Limiter;
 use errand_application::ports::{Clock, Entropy};
-use errand_application::sessions::SessionService;
+use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
 use errand_http::Services;
 use errand_persistence::{ConnectError, Database, Settings};
@@ -49,6 +53,7 @@ pub async fn database(config: &config::Database) -> Result<Database, OpenError> 
     let mut settings = Settings::new(config.url.clone());
     settings.direct_url.clone_from(&config.direct_url);
     settings.ca_file.clone_from(&config.ca_file);
+    settings.row_level_security = config.row_level_security;
     if let Some(max_connections) = config.max_connections {
         settings.max_connections = max_connections;
     }
@@ -83,6 +88,7 @@ fn make_private_dir(path: &Path) -> io::Result<()> {
 /// All services on this database.
 pub fn services(
     config: config::Auth,
+    limits: config::Limits,
     secret: SecretString,
     database: &Database,
 ) -> Result<Services, WireError> {
@@ -96,28 +102,55 @@ pub fn services(
         max_lifetime: config.access_token_ttl,
     })?;
     let hasher = BcryptPasswords::new(config.bcrypt_cost, entropy.clone()).map_err(WireError::Threads)?;
+    let recorder = Recorder::new(clock.clone(), entropy.clone());
+    let limiter = Limiter::new(database.limits(), clock.clone(), limits.exempt_networks);
+    let limiter = Arc::new(limiter);
     let guard = Arc::new(SessionGuard::new(database.sessions(), clock.clone()));
     let sessions = Arc::new(SessionService::new(
         database.sessions(),
         guard.clone(),
         Arc::new(signer),
-        clock.clone(),
-        entropy.clone(),
-        config.access_token_ttl,
+        limiter.clone(),
+        recorder.clone(),
+        SessionSettings {
+            access_life: config.access_token_ttl,
+            most_per_user: limits.sessions_per_user,
+        },
     ));
     Ok(Services {
         accounts: Arc::new(AccountService::new(
             database.accounts(),
+            database.events(),
             sessions.clone(),
             guard,
             Arc::new(hasher),
-            clock.clone(),
-            entropy.clone(),
+            limiter,
+            recorder.clone(),
         )),
         sessions,
-        tasks: Arc::new(TaskService::new(database.tasks(), clock.clone(), entropy.clone())),
+        tasks: Arc::new(TaskService::new(
+            database.tasks(),
+            recorder,
+            limits.tasks_per_user,
+        )),
+        in_flight: InFlight::new(limits.requests_in_flight_per_user),
         health: Arc::new(HealthService::new(database.health(), clock.clone())),
         clock,
         entropy,
     })
+}
+
+/// The administration of the accounts in this database.
+pub fn administration(
+    config: &config::Auth,
+    database: &Database,
+) -> Result<AdministrationService, WireError> {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let hasher = BcryptPasswords::new(config.bcrypt_cost, entropy.clone()).map_err(WireError::Threads)?;
+    let recorder = Recorder::new(Arc::new(SystemClock::default()), entropy);
+    Ok(AdministrationService::new(
+        database.accounts(),
+        Arc::new(hasher),
+        recorder,
+    ))
 }

@@ -231,6 +231,23 @@ fn migrating_from_the_command_line() {
     );
 }
 
+#[test]
+fn an_app_role_that_cannot_be() {
+    for name in ["", "App", "1app", "app;drop", "app\"x"] {
+        assert_refused(&["migrate", "up", "--app-role", name], &[], &["invalid value"]);
+    }
+    assert_refused(
+        &["migrate", "up", "--app-role", "app"],
+        &[],
+        &["--app-role is for PostgreSQL"],
+    );
+    assert_refused(
+        &[],
+        &[("ERRAND__DATABASE__ROW_LEVEL_SECURITY", "true")],
+        &["ERRAND__DATABASE__ROW_LEVEL_SECURITY must be false when the database is SQLite"],
+    );
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

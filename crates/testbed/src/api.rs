@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -9,7 +10,10 @@ use serde_json::{Value, json};
 pub struct Api {
     client: Client,
     base_url: String,
+    kept: Option<Kept>,
 }
+
+type Kept = Arc<Mutex<Vec<Answer>>>;
 
 impl Api {
     /// A client for the server at `base_url`, such as `http://127.0.0.1:8000`.
@@ -23,20 +27,38 @@ impl Api {
         Self {
             client,
             base_url: base_url.into(),
+            kept: None,
         }
+    }
+
+    /// The same client, which from now on keeps every answer; its clones share them.
+    #[must_use]
+    pub fn keeping_answers(self) -> Self {
+        Self {
+            kept: Some(Arc::default()),
+            ..self
+        }
+    }
+
+    /// The answers so far, if they are kept.
+    pub fn answers(&self) -> Vec<Answer> {
+        let kept = self.kept.iter();
+        kept.flat_map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect()
     }
 
     /// A request to `path`, which starts with a slash and may carry a query.
     pub fn request(&self, method: &str, path: &str) -> Request {
         let method = Method::from_bytes(method.as_bytes()).expect("a method is a token");
-        Request(self.client.request(method, format!("{}{path}", self.base_url)))
+        let request = self.client.request(method, format!("{}{path}", self.base_url));
+        Request(request, self.kept.clone())
     }
 }
 
 /// A request in the making.
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is sent"]
-pub struct Request(RequestBuilder);
+pub struct Request(RequestBuilder, Option<Kept>);
 
 impl Request {
     /// Adds `Authorization: Bearer <token>`.
@@ -51,7 +73,7 @@ impl Request {
 
     /// Sends `body` as it is; an empty `content_type` sends none.
     pub fn raw(self, body: impl Into<Vec<u8>>, content_type: &str) -> Self {
-        let request = Self(self.0.body(body.into()));
+        let request = Self(self.0.body(body.into()), self.1);
         if content_type.is_empty() {
             request
         } else {
@@ -61,7 +83,12 @@ impl Request {
 
     /// Adds one header; a name given twice is sent twice.
     pub fn header(self, name: &str, value: &str) -> Self {
-        Self(self.0.header(name, value))
+        Self(self.0.header(name, value), self.1)
+    }
+
+    /// Adds one header whose value need not be text.
+    pub fn header_bytes(self, name: &str, value: &[u8]) -> Self {
+        Self(self.0.header(name, value), self.1)
     }
 
     /// Sends the request and reads the whole answer. Panics if there is none; see [`Self::try_send`].
@@ -79,11 +106,16 @@ impl Request {
             .map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())))
             .collect();
         let body = response.bytes().await?.to_vec();
-        Ok(Answer {
+        let answer = Answer {
             status,
             headers,
             body,
-        })
+        };
+        if let Some(kept) = self.1 {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(answer.clone());
+        }
+        Ok(answer)
     }
 }
 

@@ -128,7 +128,8 @@ impl Postgres {
         }
         admin.close().await.expect("the connection closes");
         TestDatabase {
-            url: url(&name, &password, self.port),
+            url: url(&name, &password, self.port, &name),
+            port: self.port,
             ca_file: self.ca_file(),
             admin: self.connect_options().database(&name),
             name,
@@ -190,6 +191,7 @@ pub struct TestDatabase {
     pub ca_file: PathBuf,
     name: String,
     password: String,
+    port: u16,
     admin: PgConnectOptions,
 }
 
@@ -201,7 +203,32 @@ impl TestDatabase {
 
     /// [`Self::url`] by way of another port of localhost, such as a proxy's.
     pub fn url_at(&self, port: u16) -> String {
-        url(&self.name, &self.password, port)
+        url(&self.name, &self.password, port, &self.name)
+    }
+
+    /// Lets the owner of the database make roles, as `errand migrate up --app-role` does.
+    pub async fn allow_making_roles(&self) {
+        self.order(format!("ALTER ROLE {} CREATEROLE", self.name)).await;
+    }
+
+    /// Gives a role a new password, and the URL by which it reaches this database.
+    pub async fn url_as(&self, role: &str) -> String {
+        let password = secret();
+        self.order(format!("ALTER ROLE \"{role}\" PASSWORD '{password}'"))
+            .await;
+        url(role, &password, self.port, &self.name)
+    }
+
+    async fn order(&self, statement: String) {
+        let mut admin = self.connect().await;
+        let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await;
+        done.expect("a superuser's order is obeyed");
+        admin.close().await.expect("the connection closes");
+    }
+
+    /// How to connect as a superuser, over TLS and verified.
+    pub fn admin(&self) -> PgConnectOptions {
+        self.admin.clone()
     }
 
     /// A connection as a superuser, over TLS and verified, to look at the data behind errand's back.
@@ -217,8 +244,8 @@ impl TestDatabase {
     }
 }
 
-fn url(name: &str, password: &str, port: u16) -> String {
-    format!("postgresql://{name}:{password}@localhost:{port}/{name}?sslmode=verify-full")
+fn url(role: &str, password: &str, port: u16, database: &str) -> String {
+    format!("postgresql://{role}:{password}@localhost:{port}/{database}?sslmode=verify-full")
 }
 
 fn settings(port: u16, Options { durable }: Options) -> String {

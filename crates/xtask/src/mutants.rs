@@ -121,6 +121,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "reuse-ends",
         file: "crates/persistence/src/sessions.rs",
         from: r"            remove(tx, owner, id).await?;
+            events::keep(tx, owner, &input.event).await?;
             Ok(Rotation::Reused)",
         to: r"            Ok(Rotation::Reused)",
         test: &[
@@ -225,8 +226,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "proven-start",
         file: "crates/persistence/src/sessions.rs",
-        from: r"account.is_none_or(|user| Timestamp::new(user.updated_at) != account_as_of)",
-        to: r"account.is_none_or(|_| account_as_of != account_as_of)",
+        from: r"account.filter(|user| Timestamp::new(user.updated_at) == account_as_of)",
+        to: r"account.filter(|_| account_as_of == account_as_of)",
         test: &[
             "-p",
             "errand-persistence",
@@ -268,5 +269,53 @@ pub const MUTANTS: &[Mutant] = &[
             "a_body_that_comes_after_the_end",
         ],
         red: "a_body_that_comes_after_the_end_of_the_session_writes_nothing",
+    },
+    // Behind row-level security a statement that names no owner finds one owner's rows.
+    Mutant {
+        name: "policies",
+        file: "crates/persistence/src/policies.rs",
+        from: r#"format!("FOR ALL USING ({own}) WITH CHECK ({own})")"#,
+        to: r#"format!("FOR ALL USING (true OR {own}) WITH CHECK ({own})")"#,
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_statement_without_an_owner",
+        ],
+        red: "a_statement_without_an_owner_touches_one_owners_rows",
+    },
+    // A setting without its policies, or policies without the setting, answer nothing.
+    Mutant {
+        name: "fitting",
+        file: "crates/persistence/src/db.rs",
+        from: r"        if self.0.fits.load(Relaxed) {",
+        to: r"        if self.0.fits.load(Relaxed) || self.0.fence.is_on() {",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_setting_and_a_database_that_do_not_fit",
+        ],
+        red: "a_setting_and_a_database_that_do_not_fit_are_refused",
+    },
+    // A role that could step past the policies is not made errand's.
+    Mutant {
+        name: "mighty-role",
+        file: "crates/persistence/src/app_role.rs",
+        from: r"    if reasons.is_empty() {",
+        to: r"    if reasons.len() < 100 {",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_role_that_could_do_more_is_refused",
+        ],
+        red: "a_role_that_could_do_more_is_refused",
     },
 ];

@@ -5,13 +5,17 @@ use errand_domain::account::PasswordHash;
 
 use super::*;
 use crate::ports::{
-    HasherError, MockAccountStore, MockPasswordHasher, MockSessionStore, MockTokenSigner, Start, Verdict,
+    Ended, EndedCursor, HasherError, MockAccountStore, MockEventStore, MockPasswordHasher, MockSessionStore,
+    MockTokenSigner, Start, Verdict,
 };
-use crate::test_support::{FixedClock, SequentialEntropy, actor, credentials, user};
+use crate::sessions::SessionSettings;
+use crate::test_support::{Buckets, FixedClock, actor, at, credentials, from, recorder, user};
 
 #[derive(Default)]
 struct Mocks {
     accounts: MockAccountStore,
+    events: MockEventStore,
+    limits: Arc<Buckets>,
     sessions: MockSessionStore,
     hasher: MockPasswordHasher,
     signer: MockTokenSigner,
@@ -27,6 +31,16 @@ impl Mocks {
             .expect_verify()
             .returning(move |_, _| Ok(Verdict { matches, outdated }));
         mocks
+    }
+
+    /// Keeps failed attempts of user 1, so many.
+    fn noting(mut self, kind: EventKind, times: usize) -> Self {
+        self.events
+            .expect_note()
+            .withf(move |owner, event| *owner == UserId(1) && event.kind == kind)
+            .times(times)
+            .return_const(());
+        self
     }
 
     fn hashing(mut self, times: usize) -> Self {
@@ -49,28 +63,35 @@ impl Mocks {
         self
     }
 
-    fn service(self) -> AccountService {
+    fn service(mut self) -> AccountService {
+        self.hasher
+            .expect_judge()
+            .returning(|password, email| Ok(NewPassword::parse(password, email)));
         let clock = Arc::new(FixedClock::default());
-        let entropy = Arc::new(SequentialEntropy::default());
+        let recorder = recorder(&clock);
+        let limiter = Arc::new(Limiter::new(self.limits, clock.clone(), Vec::new()));
         let store = Arc::new(self.sessions);
         let guard = Arc::new(SessionGuard::new(store.clone(), clock.clone()));
-        let life = Duration::from_mins(15);
         let signer = Arc::new(self.signer);
         let sessions = Arc::new(SessionService::new(
             store,
             guard.clone(),
             signer,
-            clock.clone(),
-            entropy.clone(),
-            life,
+            limiter.clone(),
+            recorder.clone(),
+            SessionSettings {
+                access_life: Duration::from_mins(15),
+                most_per_user: 50,
+            },
         ));
         AccountService::new(
             Arc::new(self.accounts),
+            Arc::new(self.events),
             sessions,
             guard,
             Arc::new(self.hasher),
-            clock,
-            entropy,
+            limiter,
+            recorder,
         )
     }
 }
@@ -88,7 +109,7 @@ fn register(username: Option<&str>) -> Register {
         email: email(),
         username: username.map(|n| Username::parse(n).unwrap()),
         password: NewPassword::parse(secret("a fine long passphrase"), &email()).unwrap(),
-        user_agent: None,
+        origin: from("192.0.2.1"),
     }
 }
 
@@ -96,7 +117,7 @@ fn login(name: Option<&str>) -> Login {
     Login {
         name: name.and_then(LoginName::parse),
         password: secret("whatever"),
-        user_agent: None,
+        origin: from("192.0.2.1"),
     }
 }
 
@@ -139,7 +160,7 @@ mod register {
             .accounts
             .expect_register()
             .times(1)
-            .returning(|_, _| Err(StoreError::Conflict(UniqueKey::Username)));
+            .returning(|_, _, _| Err(StoreError::Conflict(UniqueKey::Username)));
         let result = mocks.service().register(super::register(Some("ann"))).await;
         assert!(matches!(result, Err(AppError::UsernameTaken)));
     }
@@ -151,14 +172,14 @@ mod register {
             .accounts
             .expect_register()
             .times(1)
-            .withf(|account, _| account.username.as_str() == "ann")
-            .returning(|_, _| Err(StoreError::Conflict(UniqueKey::Username)));
+            .withf(|account, session, _| account.username.as_str() == "ann" && session.is_some())
+            .returning(|_, _, _| Err(StoreError::Conflict(UniqueKey::Username)));
         mocks
             .accounts
             .expect_register()
             .times(1)
-            .withf(|account, _| account.username.as_str().starts_with("ann-"))
-            .returning(|_, _| Ok(user(1)));
+            .withf(|account, _, _| account.username.as_str().starts_with("ann-"))
+            .returning(|_, _, _| Ok(user(1)));
         let grant = mocks.service().register(super::register(None)).await.unwrap();
         assert_eq!(grant.user.id, UserId(1));
     }
@@ -170,7 +191,7 @@ mod register {
             .accounts
             .expect_register()
             .times(USERNAME_TRIES)
-            .returning(|_, _| Err(StoreError::Conflict(UniqueKey::Username)));
+            .returning(|_, _, _| Err(StoreError::Conflict(UniqueKey::Username)));
         assert!(matches!(
             mocks.service().register(super::register(None)).await,
             Err(AppError::UsernameTaken)
@@ -217,7 +238,7 @@ mod login {
 
     #[tokio::test]
     async fn a_wrong_password_starts_no_session_and_renews_no_hash() {
-        let mut mocks = Mocks::verifying(false, true);
+        let mut mocks = Mocks::verifying(false, true).noting(EventKind::SignInFailed, 1);
         mocks
             .accounts
             .expect_credentials()
@@ -245,7 +266,7 @@ mod login {
             .sessions
             .expect_start()
             .times(1)
-            .returning(|_, _, _| Ok(Start::Started { pushed_out: 0 }));
+            .returning(|_, _, _, _, _| Ok(Start::Started { pushed_out: 0 }));
         assert!(mocks.service().login(super::login(Some("ann"))).await.is_ok());
     }
 
@@ -271,11 +292,42 @@ mod login {
         mocks
             .sessions
             .expect_start()
-            .returning(|_, _, _| Ok(Start::Refused));
+            .returning(|_, _, _, _, _| Ok(Start::Refused));
         let result = mocks.service().login(super::login(Some("ann"))).await;
         assert!(matches!(result, Err(AppError::BadCredentials)));
     }
 }
+
+mod disabled {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disabled_account_is_a_wrong_password_after_the_same_work() {
+        let mut mocks = Mocks::default().noting(EventKind::SignInFailed, 1);
+        mocks.accounts.expect_credentials().returning(|_| {
+            Ok(Some(Credentials {
+                disabled_at: Some(at(0)),
+                ..credentials(1)
+            }))
+        });
+        let verdict = Verdict {
+            matches: true,
+            outdated: true,
+        };
+        mocks
+            .hasher
+            .expect_verify()
+            .times(1)
+            .withf(|_, stored| stored.is_some())
+            .returning(move |_, _| Ok(verdict));
+        mocks.hasher.expect_hash().never();
+        mocks.sessions.expect_start().never();
+        let result = mocks.service().login(login(Some("ann"))).await;
+        assert!(matches!(result, Err(AppError::BadCredentials)));
+    }
+}
+
+mod limits;
 
 mod change_password {
     use super::*;
@@ -283,7 +335,7 @@ mod change_password {
     async fn change(mocks: Mocks, current: &str, new: &str) -> Result<Grant, AppError> {
         mocks
             .service()
-            .change_password(&actor(1), secret(current), secret(new), None)
+            .change_password(&actor(1), secret(current), secret(new), &from("192.0.2.1"))
             .await
     }
 
@@ -306,7 +358,10 @@ mod change_password {
 
     #[tokio::test]
     async fn a_wrong_current_one_changes_nothing() {
-        let mut mocks = Mocks::verifying(false, false).finding(1).hashing(0);
+        let mut mocks = Mocks::verifying(false, false)
+            .noting(EventKind::PasswordRefused, 1)
+            .finding(1)
+            .hashing(0);
         mocks.accounts.expect_change_password().never();
         assert!(matches!(
             change(mocks, "old", "a fine long passphrase").await,
@@ -347,17 +402,31 @@ mod delete {
 
     #[tokio::test]
     async fn needs_the_password() {
-        let mut mocks = Mocks::verifying(false, false).finding(1);
+        let mut mocks = Mocks::verifying(false, false)
+            .noting(EventKind::PasswordRefused, 1)
+            .finding(1);
         mocks.accounts.expect_delete().never();
-        let result = mocks.service().delete(&actor(1), secret("wrong")).await;
+        let result = mocks
+            .service()
+            .delete(&actor(1), secret("wrong"), &from("192.0.2.1"))
+            .await;
         assert!(matches!(result, Err(AppError::WrongPassword)));
     }
 
     #[tokio::test]
     async fn losing_against_another_change_removes_nothing() {
         let mut mocks = Mocks::verifying(true, false).finding(1);
+        mocks.sessions.expect_ended().returning(|_| {
+            Ok(Ended {
+                sessions: Vec::new(),
+                cursor: EndedCursor(1),
+            })
+        });
         mocks.accounts.expect_delete().returning(|_, _| Ok(false));
-        let result = mocks.service().delete(&actor(1), secret("right")).await;
+        let result = mocks
+            .service()
+            .delete(&actor(1), secret("right"), &from("192.0.2.1"))
+            .await;
         assert!(matches!(result, Err(AppError::WrongPassword)));
     }
 }

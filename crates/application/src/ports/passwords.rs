@@ -1,7 +1,8 @@
 //! Password hashing.
 
 use async_trait::async_trait;
-use errand_domain::account::PasswordHash;
+use errand_domain::Fault;
+use errand_domain::account::{Email, NewPassword, PasswordHash};
 use secrecy::SecretString;
 
 use super::BoxError;
@@ -30,6 +31,13 @@ pub enum HasherError {
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
+    /// [`NewPassword::parse`]: how easily a password is guessed takes a while to find out, and anybody may ask.
+    async fn judge(
+        &self,
+        password: SecretString,
+        email: &Email,
+    ) -> Result<Result<NewPassword, Fault>, HasherError>;
+
     /// A hash in the current scheme and cost.
     async fn hash(&self, password: SecretString) -> Result<PasswordHash, HasherError>;
 

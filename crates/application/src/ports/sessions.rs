@@ -1,7 +1,10 @@
 //! The store of sessions.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use errand_domain::account::User;
+use errand_domain::event::SecurityEvent;
 use errand_domain::session::{Digest, Session};
 use errand_domain::{SessionId, Timestamp, UserId};
 
@@ -50,6 +53,11 @@ pub enum Rotation {
         /// Of the successor.
         salt: [u8; 32],
     },
+    /// It is the current one, and it was used too often; nothing has changed.
+    Limited {
+        /// It may be used after this.
+        wait: Duration,
+    },
     /// An old one came back: the session has been ended.
     Reused,
     /// No living session has such a token.
@@ -64,7 +72,7 @@ pub enum Start {
         /// How many older ones ended to make room.
         pushed_out: u64,
     },
-    /// The account is gone, or its `updated_at` has moved; nothing was done.
+    /// The account is gone or disabled, or its `updated_at` has moved; nothing was done.
     Refused,
 }
 
@@ -81,23 +89,27 @@ pub struct Ended {
     pub cursor: EndedCursor,
 }
 
-/// Sessions. A session is alive from its start until it is ended or `expires_at` has come.
+/// Sessions. A session is alive from its start until it is ended or `expires_at` has come. Whoever is given an
+/// `event` keeps it in the same step, if what it is about happens.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Starts a session of somebody whose password was verified against the account as it was at
-    /// `account_as_of` (its `updated_at`). Beyond [`errand_domain::session::MAX_PER_USER`] living ones the
-    /// oldest (by creation, then id) end. A password changed meanwhile must not let anybody in.
+    /// `account_as_of` (its `updated_at`). Beyond `most` living ones the oldest (by creation, then id) end. A
+    /// password changed meanwhile, or an account disabled, must not let anybody in.
     async fn start(
         &self,
         owner: UserId,
         account_as_of: Timestamp,
         session: &NewSession,
+        most: usize,
+        event: &SecurityEvent,
     ) -> Result<Start, StoreError>;
 
     /// Judges a refresh token by [`errand_domain::session::RefreshState::judge`] and acts on it: the current
-    /// one is replaced by `next` and the expiry moves; a reused one ends the session (and that stays, although
-    /// the caller is refused). Of parallel calls with one token exactly one rotates.
+    /// one is replaced by `next` at the time of the event and the expiry moves; a reused one ends the session
+    /// (and that, with the event, stays, although the caller is refused). Of parallel calls with one token
+    /// exactly one rotates. Nobody rotates a token of a disabled account.
     async fn rotate(
         &self,
         owner: UserId,
@@ -105,17 +117,17 @@ pub trait SessionStore: Send + Sync {
         family: &Digest,
         token: &Digest,
         next: &NextRefresh,
-        at: Timestamp,
+        event: &SecurityEvent,
     ) -> Result<Rotation, StoreError>;
 
     /// The living sessions, oldest first.
     async fn list(&self, owner: UserId, at: Timestamp) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends one; `false` if there is no such living one.
-    async fn end(&self, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, StoreError>;
+    /// Ends one; `false` if there is no such living one at the time of the event.
+    async fn end(&self, owner: UserId, id: SessionId, event: &SecurityEvent) -> Result<bool, StoreError>;
 
     /// Ends all; says how many.
-    async fn end_all(&self, owner: UserId) -> Result<u64, StoreError>;
+    async fn end_all(&self, owner: UserId, event: &SecurityEvent) -> Result<u64, StoreError>;
 
     /// All users' sessions that were ended (in any way but expiry) since `after`; without it, within the
     /// last hour at least, the longest life of an access token. Must not miss one, whichever replica ended it

@@ -17,20 +17,42 @@ pub struct WalkSeed {
     pub at: Timestamp,
 }
 
+/// What became of a creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// The task, made now or by an earlier call with the same key.
+    Task(Task),
+    /// The account is gone, or the key's task was deleted meanwhile.
+    Gone,
+    /// The owner has as many tasks as may be.
+    Full,
+}
+
+impl Created {
+    /// The task, if there is one.
+    pub fn task(self) -> Option<Task> {
+        match self {
+            Self::Task(task) => Some(task),
+            Self::Gone | Self::Full => None,
+        }
+    }
+}
+
 /// Tasks. Every write that changes one moves its owner's change counter in the same step.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait TaskStore: Send + Sync {
-    /// Makes a task as [`Task::new`] says, with the owner's next id. Repeated with the same `key` it must give
-    /// the task that the first call made, as it is now, and make no other. `None` if the account is gone, or
-    /// if the key's task was deleted meanwhile.
+    /// Makes a task as [`Task::new`] says, with the owner's next id, if the owner has fewer than `most` that are
+    /// not deleted; creations that are under way at once may go beyond that by their number. Repeated with the
+    /// same `key` it must give the task that the first call made, as it is now, and make no other.
     async fn create(
         &self,
         owner: UserId,
         key: &str,
         task: &NewTask,
+        most: u32,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError>;
+    ) -> Result<Created, StoreError>;
 
     /// One task; `None` for absent, deleted and other people's.
     async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError>;

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    AccountExport, AccountStore, Credentials, NewAccount, NewSession, StoreError, UniqueKey,
+    AccountExport, AccountState, AccountStore, Credentials, NewAccount, NewSession, StoreError, UniqueKey,
 };
 use errand_domain::account::{LoginName, PasswordHash, User};
+use errand_domain::event::SecurityEvent;
 use errand_domain::{Timestamp, UserId};
 
 use super::{Broken, Defect};
@@ -40,7 +41,12 @@ impl Broken {
 
 #[async_trait]
 impl AccountStore for Broken {
-    async fn register(&self, account: &NewAccount, session: &NewSession) -> Result<User, StoreError> {
+    async fn register(
+        &self,
+        account: &NewAccount,
+        session: Option<NewSession>,
+        event: &SecurityEvent,
+    ) -> Result<User, StoreError> {
         if let Some(key) = self.model.with(|state| self.thinks_taken(state, account)) {
             return Err(StoreError::Conflict(key));
         }
@@ -56,7 +62,7 @@ impl AccountStore for Broken {
                 let millis = made.created_at.micros() / 1000;
                 made.created_at = Timestamp::from_micros(millis * 1000).unwrap();
             }
-            let user = state.add(&made, session);
+            let user = state.add(&made, session.as_ref(), event);
             let left_behind = self.left_behind.lock().unwrap().remove(&user.email.key());
             if let Some(tasks) = left_behind.filter(|_| self.is(Defect::KeepsTasksOfDeleted))
                 && let Some(added) = state.accounts.get_mut(&user.id)
@@ -80,22 +86,26 @@ impl AccountStore for Broken {
         owner: UserId,
         expected: &PasswordHash,
         new: &PasswordHash,
-        session: &NewSession,
-        at: Timestamp,
+        session: Option<NewSession>,
+        event: &SecurityEvent,
     ) -> Result<bool, StoreError> {
         let stored = AccountStore::find(&self.model, owner).await?;
         let Some(stored) = stored.map(|credentials| credentials.password) else {
             return Ok(false);
         };
         match self.defect {
-            Defect::IgnoresExpectedHash => self.model.change_password(owner, &stored, new, session, at).await,
+            Defect::IgnoresExpectedHash => {
+                self.model
+                    .change_password(owner, &stored, new, session, event)
+                    .await
+            }
             Defect::ChangesPasswordInTwoSteps => {
                 if stored != *expected {
                     return Ok(false);
                 }
                 tokio::task::yield_now().await;
                 let now = AccountStore::find(&self.model, owner).await?.unwrap().password;
-                self.model.change_password(owner, &now, new, session, at).await
+                self.model.change_password(owner, &now, new, session, event).await
             }
             Defect::KeepsSessionsOnPasswordChange => Ok(self.model.with(|state| {
                 let account = state.accounts.get_mut(&owner);
@@ -103,13 +113,14 @@ impl AccountStore for Broken {
                     return false;
                 };
                 account.password = new.clone();
-                account.user.updated_at = at.following(account.user.updated_at);
-                account.add_session(session);
+                account.user.updated_at = event.at.following(account.user.updated_at);
+                account.add_session(session.as_ref().unwrap());
+                account.keep(event);
                 true
             })),
             _ => {
                 self.model
-                    .change_password(owner, expected, new, session, at)
+                    .change_password(owner, expected, new, session, event)
                     .await
             }
         }
@@ -168,6 +179,36 @@ impl AccountStore for Broken {
                 held.map(|h| h.session.clone()).collect()
             });
         }
+        if let Some(export) = &mut export
+            && self.is(Defect::ExportsNoEvents)
+        {
+            export.events.clear();
+        }
         Ok(export)
+    }
+
+    async fn disable(&self, owner: UserId, event: &SecurityEvent) -> Result<bool, StoreError> {
+        let before = self.model.with(|state| {
+            let account = state.accounts.get(&owner);
+            account.map(|a| (a.sessions.clone(), state.ended.len()))
+        });
+        let disabled = self.model.disable(owner, event).await?;
+        if let Some((sessions, recorded)) = before
+            && self.is(Defect::DisablesSilently)
+        {
+            self.model.with(|state| {
+                state.accounts.get_mut(&owner).unwrap().sessions = sessions;
+                state.ended.truncate(recorded);
+            });
+        }
+        Ok(disabled)
+    }
+
+    async fn enable(&self, owner: UserId, event: &SecurityEvent) -> Result<bool, StoreError> {
+        self.model.enable(owner, event).await
+    }
+
+    async fn accounts(&self, after: Option<UserId>, most: u32) -> Result<Vec<AccountState>, StoreError> {
+        self.model.accounts(after, most).await
     }
 }

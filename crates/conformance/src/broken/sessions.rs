@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use errand_application::ports::{
     Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start, StoreError,
 };
-use errand_domain::session::{Digest, MAX_PER_USER, Presented, Session};
+use errand_domain::event::SecurityEvent;
+use errand_domain::session::{Digest, Presented, Session};
 use errand_domain::{SessionId, Timestamp, UserId};
 
 use super::{Broken, Defect};
@@ -26,6 +27,8 @@ impl SessionStore for Broken {
         owner: UserId,
         account_as_of: Timestamp,
         session: &NewSession,
+        most: usize,
+        event: &SecurityEvent,
     ) -> Result<Start, StoreError> {
         let recorded = self.model.with(|state| state.ended.len());
         if self.is(Defect::CountsExpiredSessions) {
@@ -34,7 +37,7 @@ impl SessionStore for Broken {
                     return Start::Refused;
                 };
                 account.add_session(session);
-                while account.sessions.len() > MAX_PER_USER {
+                while account.sessions.len() > most {
                     let sessions = account.sessions.values().map(|h| &h.session);
                     let oldest = sessions.min_by_key(|s| (s.created_at, s.id)).unwrap().id;
                     account.sessions.remove(&oldest);
@@ -49,7 +52,21 @@ impl SessionStore for Broken {
         let as_of = now
             .filter(|_| self.is(Defect::StartsUnproven))
             .unwrap_or(account_as_of);
-        let started = self.model.start(owner, as_of, session).await?;
+        if self.is(Defect::StartsDisabled) {
+            self.model.with(|state| {
+                if let Some(account) = state.accounts.get_mut(&owner) {
+                    account.disabled_at = None;
+                }
+            });
+        }
+        let started = self.model.start(owner, as_of, session, most, event).await?;
+        if self.is(Defect::StartsWithoutEvent) {
+            self.model.with(|state| {
+                if let Some(account) = state.accounts.get_mut(&owner) {
+                    account.events.remove(&event.id);
+                }
+            });
+        }
         if self.is(Defect::PushesOutSilently) {
             self.model.with(|state| state.ended.truncate(recorded));
         }
@@ -63,8 +80,9 @@ impl SessionStore for Broken {
         family: &Digest,
         token: &Digest,
         next: &NextRefresh,
-        at: Timestamp,
+        event: &SecurityEvent,
     ) -> Result<Rotation, StoreError> {
+        let at = event.at;
         let owner = match self.owner_of(id) {
             Some(right) if self.is(Defect::RotateLeaks) => right,
             _ => owner,
@@ -88,7 +106,16 @@ impl SessionStore for Broken {
                 }
             }));
         }
-        let rotation = self.model.rotate(owner, id, family, token, next, at).await?;
+        let rotation = self.model.rotate(owner, id, family, token, next, event).await?;
+        if rotation == Rotation::Reused && self.is(Defect::ReuseLeavesNoEvent) {
+            self.model.with(|state| {
+                let account = state.accounts.get_mut(&owner).unwrap();
+                account.events.remove(&event.id);
+            });
+        }
+        if let (Rotation::Limited { .. }, true) = (&rotation, self.is(Defect::LimitedRefreshIsUnknown)) {
+            return Ok(Rotation::Unknown);
+        }
         Ok(match (rotation, before) {
             (Rotation::Replayed { session, user, .. }, _) if self.is(Defect::ReplaysNewSalt) => {
                 let salt = next.salt;
@@ -113,23 +140,23 @@ impl SessionStore for Broken {
     async fn list(&self, owner: UserId, at: Timestamp) -> Result<Vec<Session>, StoreError> {
         let late = at.minus(std::time::Duration::from_micros(1));
         let at = if self.is(Defect::ExpiresLate) { late } else { at };
-        let mut sessions = self.model.list(owner, at).await?;
+        let mut sessions = SessionStore::list(&self.model, owner, at).await?;
         if self.is(Defect::ListsSessionsById) {
             sessions.sort_by_key(|s| s.id);
         }
         Ok(sessions)
     }
 
-    async fn end(&self, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn end(&self, owner: UserId, id: SessionId, event: &SecurityEvent) -> Result<bool, StoreError> {
         let owner = match self.owner_of(id) {
             Some(right) if self.is(Defect::EndLeaks) => right,
             _ => owner,
         };
-        self.model.end(owner, id, at).await
+        self.model.end(owner, id, event).await
     }
 
-    async fn end_all(&self, owner: UserId) -> Result<u64, StoreError> {
-        self.model.end_all(owner).await
+    async fn end_all(&self, owner: UserId, event: &SecurityEvent) -> Result<u64, StoreError> {
+        self.model.end_all(owner, event).await
     }
 
     async fn ended(&self, after: Option<EndedCursor>) -> Result<Ended, StoreError> {

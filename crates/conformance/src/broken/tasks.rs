@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
-use errand_application::ports::{StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed};
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{Completion, Description, Due, NewTask, Task, TaskChange};
 use errand_domain::{TaskId, Timestamp, UserId};
@@ -152,8 +152,9 @@ impl TaskStore for Broken {
         owner: UserId,
         key: &str,
         task: &NewTask,
+        most: u32,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
+    ) -> Result<Created, StoreError> {
         let (due, description) = self.stored(task.due, task.description.clone());
         let task = NewTask {
             due,
@@ -165,8 +166,8 @@ impl TaskStore for Broken {
                 let mut accounts = state.accounts.values();
                 accounts.find_map(|a| a.tasks.get(a.keys.get(key)?).cloned())
             });
-            if made.is_some() {
-                return Ok(made);
+            if let Some(made) = made {
+                return Ok(Created::Task(made));
             }
         }
         if self.is(Defect::CreatesInTwoSteps) {
@@ -176,14 +177,19 @@ impl TaskStore for Broken {
             });
             tokio::task::yield_now().await;
             if !known {
-                return Ok(self.model.with(|state| {
-                    let account = state.accounts.get_mut(&owner)?;
-                    Some(account.add_task(key, &task, at))
+                return Ok(self.model.with(|state| match state.accounts.get_mut(&owner) {
+                    Some(account) => Created::Task(account.add_task(key, &task, at)),
+                    None => Created::Gone,
                 }));
             }
         }
         self.model.with(|state| self.prepare(state, owner, key));
-        self.model.create(owner, key, &task, at).await
+        let most = if self.is(Defect::KnowsNoQuota) {
+            u32::MAX
+        } else {
+            most
+        };
+        self.model.create(owner, key, &task, most, at).await
     }
 
     async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use errand_application::ports::{Credentials, NewAccount, Rotation, StoreError, UniqueKey};
+use errand_application::ports::{Created, Credentials, NewAccount, Rotation, StoreError, UniqueKey};
 use errand_domain::account::EMAIL_MAX_BYTES;
 use errand_domain::{TaskId, UserId};
 
 use crate::fixtures::{
-    at, change, create, create_titled, days, email, ended_now, ended_since, export, hash, leave, living,
-    login, micros, new_account, new_session, next_refresh, register, retitled, rich_task, rotate, sign_in,
-    start, started, task, username,
+    UNLIMITED, at, change, create, create_titled, days, email, ended_now, ended_since, event, export, hash,
+    leave, living, login, micros, new_account, new_session, next_refresh, register, retitled, rich_task,
+    rotate, sign_in, start, started, task, username,
 };
 use crate::harness::Stores;
 
@@ -18,7 +18,10 @@ const NOBODY: [UserId; 4] = [UserId(i64::MAX), UserId(4711), UserId(0), UserId(-
 
 /// What was taken, if that is why a registration failed.
 async fn refused(stores: &Stores, account: &NewAccount) -> Option<UniqueKey> {
-    let answer = stores.accounts.register(account, &new_session(at(1))).await;
+    let answer = stores
+        .accounts
+        .register(account, Some(new_session(at(1))), &event(at(0)))
+        .await;
     match answer {
         Err(StoreError::Conflict(key)) => Some(key),
         Err(other) => panic!("neither registered nor taken: {other:?}"),
@@ -35,7 +38,11 @@ pub async fn registering_gives_back_what_was_sent(stores: Stores) {
         created_at: at(7).plus(micros(123_455)),
     };
     let session = new_session(at(8));
-    let user = stores.accounts.register(&account, &session).await.unwrap();
+    let user = stores
+        .accounts
+        .register(&account, Some(session.clone()), &event(at(0)))
+        .await
+        .unwrap();
     assert!(user.id.0 > 0, "ids are positive");
     assert_eq!(user.email.as_str(), "Ann.Smith+x@Example.COM", "as typed");
     assert_eq!(user.username, account.username, "as typed");
@@ -46,6 +53,7 @@ pub async fn registering_gives_back_what_was_sent(stores: Stores) {
     let expected = Credentials {
         user: user.clone(),
         password: account.password,
+        disabled_at: None,
     };
     let found = stores.accounts.find(user.id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&expected));
@@ -77,7 +85,7 @@ pub async fn accounts_keep_every_character(stores: Stores) {
         };
         let user = stores
             .accounts
-            .register(&account, &new_session(at(0)))
+            .register(&account, Some(new_session(at(0))), &event(at(0)))
             .await
             .unwrap();
         let found = stores.accounts.find(user.id).await.unwrap().unwrap();
@@ -93,7 +101,11 @@ pub async fn accounts_keep_every_character(stores: Stores) {
 pub async fn registering_starts_the_first_session(stores: Stores) {
     let session = new_session(at(3));
     let account = new_account("ann@example.com", "ann");
-    let user = stores.accounts.register(&account, &session).await.unwrap();
+    let user = stores
+        .accounts
+        .register(&account, Some(session.clone()), &event(at(0)))
+        .await
+        .unwrap();
     let sessions = stores.sessions.list(user.id, at(3)).await.unwrap();
     assert_eq!(sessions, [started(user.id, &session)]);
     let rotation = rotate(&stores, user.id, &session, &session.token, &next_refresh(), at(4)).await;
@@ -111,7 +123,9 @@ pub async fn absent_accounts_are_absent(stores: Stores) {
         assert_eq!(accounts.export(owner, at(1)).await.unwrap(), None);
         assert!(!accounts.renew_hash(owner, &old, &new).await.unwrap());
         assert!(!leave(&stores, owner).await);
-        let changed = accounts.change_password(owner, &old, &new, &session, at(1)).await;
+        let changed = accounts
+            .change_password(owner, &old, &new, Some(session.clone()), &event(at(1)))
+            .await;
         assert!(!changed.unwrap());
     }
     for name in ["bob", "bob@example.com", "ann@example.org", "an", "ann@"] {
@@ -126,7 +140,11 @@ pub async fn absent_accounts_are_absent(stores: Stores) {
 pub async fn sign_in_names_ignore_letter_case(stores: Stores) {
     let account = new_account("Émile.Straße@Exämple.com", "Emile-9");
     let session = new_session(at(0));
-    let user = stores.accounts.register(&account, &session).await.unwrap();
+    let user = stores
+        .accounts
+        .register(&account, Some(session.clone()), &event(at(0)))
+        .await
+        .unwrap();
     for name in [
         "émile.straße@exämple.com",
         "ÉMILE.STRASSE@EXÄMPLE.COM",
@@ -203,7 +221,10 @@ pub async fn a_refused_registration_leaves_nothing_behind(stores: Stores) {
         new_account("new@example.com", "ANN"),
         new_account("ANN@example.com", "newname"),
     ] {
-        let answer = stores.accounts.register(&account, &session).await;
+        let answer = stores
+            .accounts
+            .register(&account, Some(session.clone()), &event(at(0)))
+            .await;
         assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
     }
     for name in ["new@example.com", "newname"] {
@@ -215,131 +236,12 @@ pub async fn a_refused_registration_leaves_nothing_behind(stores: Stores) {
     }
     assert_eq!(export(&stores, ann.id(), at(1)).await, before);
     let account = new_account("new@example.com", "newname");
-    let user = stores.accounts.register(&account, &session).await;
+    let user = stores
+        .accounts
+        .register(&account, Some(session.clone()), &event(at(0)))
+        .await;
     let user = user.expect("address, name and session id are still free");
     assert_eq!(living(&stores, user.id, at(1)).await, [session.id]);
-}
-
-/// The new hash stands in place of the old, `updated_at` is the time of the change, the rest stays.
-pub async fn changing_the_password_replaces_the_hash(stores: Stores) {
-    let ann = register(&stores, "ann").await;
-    let changed = stores
-        .accounts
-        .change_password(
-            ann.id(),
-            &hash("first"),
-            &hash("second"),
-            &new_session(at(9)),
-            at(9),
-        )
-        .await;
-    assert!(changed.unwrap());
-    let mut expected = Credentials {
-        user: ann.user.clone(),
-        password: hash("second"),
-    };
-    expected.user.updated_at = at(9);
-    let found = stores.accounts.find(ann.id()).await.unwrap();
-    assert_eq!(found.as_ref(), Some(&expected));
-    let found = stores.accounts.credentials(&login("ann")).await.unwrap();
-    assert_eq!(found, Some(expected));
-}
-
-/// A changed password ends every session, and the new one lives.
-pub async fn changing_the_password_ends_every_session_and_starts_one(stores: Stores) {
-    let ann = register(&stores, "ann").await;
-    let second = start(&stores, ann.id(), at(1)).await;
-    let cursor = ended_now(&stores).await;
-    let new = new_session(at(5));
-    let changed = stores
-        .accounts
-        .change_password(ann.id(), &hash("first"), &hash("second"), &new, at(6))
-        .await;
-    assert!(changed.unwrap());
-    let sessions = stores.sessions.list(ann.id(), at(6)).await.unwrap();
-    assert_eq!(sessions, [started(ann.id(), &new)]);
-    let ended = ended_since(&stores, cursor).await;
-    assert!(
-        ended.contains(&ann.session.id) && ended.contains(&second.id),
-        "{ended:?}"
-    );
-    assert!(!ended.contains(&new.id));
-    for old in [&ann.session, &second] {
-        let rotation = rotate(&stores, ann.id(), old, &old.token, &next_refresh(), at(6)).await;
-        assert_eq!(rotation, Rotation::Unknown);
-    }
-    let rotation = rotate(&stores, ann.id(), &new, &new.token, &next_refresh(), at(6)).await;
-    assert!(matches!(rotation, Rotation::Rotated { .. }));
-}
-
-/// If the hash is not the expected one any more, nothing at all happens.
-pub async fn changing_the_password_from_another_hash_does_nothing(stores: Stores) {
-    let ann = register(&stores, "ann").await;
-    let before = export(&stores, ann.id(), at(1)).await;
-    let cursor = ended_now(&stores).await;
-    for stale in ["FIRST", "first ", "", "second"] {
-        let new = new_session(at(1));
-        let changed = stores
-            .accounts
-            .change_password(ann.id(), &hash(stale), &hash("second"), &new, at(1))
-            .await;
-        assert!(!changed.unwrap(), "{stale:?}");
-        let rotation = rotate(&stores, ann.id(), &new, &new.token, &next_refresh(), at(1)).await;
-        assert_eq!(rotation, Rotation::Unknown, "its session was started");
-    }
-    assert_eq!(export(&stores, ann.id(), at(1)).await, before);
-    let found = stores.accounts.find(ann.id()).await.unwrap().unwrap();
-    assert_eq!(found.password, hash("first"));
-    assert!(!ended_since(&stores, cursor).await.contains(&ann.session.id));
-}
-
-/// `updated_at` moves even if the clock stands still or has gone back.
-pub async fn changing_the_password_always_moves_updated_at(stores: Stores) {
-    let ann = register(&stores, "ann").await;
-    let (mut hashed, mut last) = ("first".to_owned(), ann.user.updated_at);
-    for (n, now) in [at(50), at(50), at(10)].into_iter().enumerate() {
-        let next = format!("hash {n}");
-        let changed = stores
-            .accounts
-            .change_password(ann.id(), &hash(&hashed), &hash(&next), &new_session(at(50)), now)
-            .await;
-        assert!(changed.unwrap());
-        let user = stores.accounts.find(ann.id()).await.unwrap().unwrap().user;
-        assert_eq!(user.updated_at, now.following(last));
-        assert_eq!(user.created_at, ann.user.created_at);
-        (hashed, last) = (next, user.updated_at);
-    }
-}
-
-/// A renewed hash is of the same password: time stamps and sessions stay.
-pub async fn renewing_the_hash_touches_nothing_else(stores: Stores) {
-    let ann = register(&stores, "ann").await;
-    start(&stores, ann.id(), at(1)).await;
-    let before = export(&stores, ann.id(), at(2)).await;
-    let cursor = ended_now(&stores).await;
-    let renewed = stores
-        .accounts
-        .renew_hash(ann.id(), &hash("first"), &hash("renewed"))
-        .await;
-    assert!(renewed.unwrap());
-    assert_eq!(export(&stores, ann.id(), at(2)).await, before);
-    let found = stores.accounts.find(ann.id()).await.unwrap().unwrap();
-    assert_eq!((found.password, found.user), (hash("renewed"), before.user));
-    assert!(!ended_since(&stores, cursor).await.contains(&ann.session.id));
-}
-
-/// A hash that has changed meanwhile is left alone.
-pub async fn renewing_from_another_hash_does_nothing(stores: Stores) {
-    let ann = register(&stores, "ann").await;
-    for stale in ["First", "", "renewed"] {
-        let renewed = stores
-            .accounts
-            .renew_hash(ann.id(), &hash(stale), &hash("renewed"))
-            .await;
-        assert!(!renewed.unwrap(), "{stale:?}");
-    }
-    let found = stores.accounts.find(ann.id()).await.unwrap().unwrap();
-    assert_eq!((found.password, found.user), (hash("first"), ann.user));
 }
 
 /// The sessions of a deleted account end, and that is recorded.
@@ -353,18 +255,27 @@ pub async fn deleting_an_account_ends_its_sessions(stores: Stores) {
         assert!(ended.contains(&session.id), "{ended:?}");
         let rotation = rotate(&stores, ann.id(), session, &session.token, &next_refresh(), at(2)).await;
         assert_eq!(rotation, Rotation::Unknown);
-        assert!(!stores.sessions.end(ann.id(), session.id, at(2)).await.unwrap());
+        assert!(
+            !stores
+                .sessions
+                .end(ann.id(), session.id, &event(at(2)))
+                .await
+                .unwrap()
+        );
     }
     assert_eq!(living(&stores, ann.id(), at(2)).await, []);
-    assert_eq!(stores.sessions.end_all(ann.id()).await.unwrap(), 0);
+    assert_eq!(stores.sessions.end_all(ann.id(), &event(at(0))).await.unwrap(), 0);
     assert!(!sign_in(&stores, ann.id(), &new_session(at(2))).await);
 }
 
 /// Of a deleted account nothing can be read or changed any more.
 pub async fn deleting_an_account_removes_everything(stores: Stores) {
     let ann = register(&stores, "ann").await;
-    let made = stores.tasks.create(ann.id(), "key", &rich_task("a"), at(1)).await;
-    let kept = made.unwrap().unwrap();
+    let made = stores
+        .tasks
+        .create(ann.id(), "key", &rich_task("a"), UNLIMITED, at(1))
+        .await;
+    let kept = made.unwrap().task().unwrap();
     let trash = create_titled(&stores, ann.id(), "b").await;
     assert!(stores.tasks.delete(ann.id(), trash.id, at(2)).await.unwrap());
     assert!(leave(&stores, ann.id()).await);
@@ -381,8 +292,11 @@ pub async fn deleting_an_account_removes_everything(stores: Stores) {
         assert!(!stores.tasks.delete(ann.id(), id, at(3)).await.unwrap());
     }
     for key in ["key", "another"] {
-        let again = stores.tasks.create(ann.id(), key, &task("c"), at(3)).await;
-        assert_eq!(again.unwrap(), None, "{key}");
+        let again = stores
+            .tasks
+            .create(ann.id(), key, &task("c"), UNLIMITED, at(3))
+            .await;
+        assert_eq!(again.unwrap(), Created::Gone, "{key}");
     }
     let query = crate::fixtures::filtered(errand_domain::query::TaskFilter::default());
     assert_eq!(crate::fixtures::page(&stores, ann.id(), &query).await.tasks, []);
@@ -404,7 +318,7 @@ pub async fn a_password_proven_before_a_change_deletes_nothing(stores: Stores) {
     assert!(
         stores
             .accounts
-            .change_password(ann.id(), &proven, &new, &session, at(5))
+            .change_password(ann.id(), &proven, &new, Some(session.clone()), &event(at(5)))
             .await
             .unwrap()
     );
@@ -426,8 +340,11 @@ pub async fn an_account_id_is_never_given_again(stores: Stores) {
 /// Address and name of a deleted account are free, and who takes them sees nothing of what was.
 pub async fn a_deleted_account_can_be_registered_anew_and_sees_nothing(stores: Stores) {
     let old = register(&stores, "ann").await;
-    let made = stores.tasks.create(old.id(), "key", &task("secret"), at(1)).await;
-    let secret = made.unwrap().unwrap();
+    let made = stores
+        .tasks
+        .create(old.id(), "key", &task("secret"), UNLIMITED, at(1))
+        .await;
+    let secret = made.unwrap().task().unwrap();
     create_titled(&stores, old.id(), "another").await;
     assert!(leave(&stores, old.id()).await);
 
@@ -437,8 +354,14 @@ pub async fn a_deleted_account_can_be_registered_anew_and_sees_nothing(stores: S
     assert_eq!((export.tasks, export.deleted), (vec![], vec![]));
     assert_eq!(export.sessions, [started(new.id(), &new.session)]);
     assert_eq!(stores.tasks.find(new.id(), secret.id).await.unwrap(), None);
-    let made = stores.tasks.create(new.id(), "key", &task("mine"), at(2)).await;
-    let mine = made.unwrap().expect("the old key went with the old account");
+    let made = stores
+        .tasks
+        .create(new.id(), "key", &task("mine"), UNLIMITED, at(2))
+        .await;
+    let mine = made
+        .unwrap()
+        .task()
+        .expect("the old key went with the old account");
     assert_eq!((mine.id, mine.title.as_str()), (TaskId(1), "mine"));
 }
 
@@ -487,7 +410,13 @@ pub async fn the_export_shows_only_living_sessions(stores: Stores) {
     let late = start(&stores, ann.id(), at(0).plus(days(10))).await;
     let ended = start(&stores, ann.id(), at(0).plus(days(11))).await;
     let now = at(0).plus(days(14));
-    assert!(stores.sessions.end(ann.id(), ended.id, now).await.unwrap());
+    assert!(
+        stores
+            .sessions
+            .end(ann.id(), ended.id, &event(now))
+            .await
+            .unwrap()
+    );
     let export = export(&stores, ann.id(), now).await;
     assert_eq!(export.sessions, [started(ann.id(), &late)]);
 }

@@ -8,9 +8,9 @@ use errand_domain::task::{Completion, TaskChange};
 use errand_domain::{TaskId, UserId};
 
 use crate::fixtures::{
-    Person, at, change, create, create_titled, days, digest, ended_now, ended_since, export, filtered, find,
-    follow, hash, ids, leave, living, login, micros, new_session, next_refresh, page, register, retitled,
-    rich_task, rotate, seed, sign_in, sorted, sorts, start, task, unique, words,
+    Person, UNLIMITED, at, change, create, create_titled, days, digest, ended_now, ended_since, event,
+    export, filtered, find, follow, hash, ids, leave, living, login, micros, new_session, next_refresh, page,
+    register, retitled, rich_task, rotate, seed, sign_in, sorted, sorts, start, task, unique, words,
 };
 use crate::harness::Stores;
 
@@ -103,20 +103,30 @@ pub async fn another_owner_cannot_use_a_creation_key(stores: Stores) {
     let (ann, bob) = (register(&stores, "ann").await, register(&stores, "bob").await);
     let anns = stores
         .tasks
-        .create(ann.id(), "key", &rich_task("secret"), at(1))
+        .create(ann.id(), "key", &rich_task("secret"), UNLIMITED, at(1))
         .await;
-    let anns = anns.unwrap().unwrap();
+    let anns = anns.unwrap().task().unwrap();
     create_titled(&stores, bob.id(), "first").await;
     let before = export(&stores, ann.id(), at(5)).await;
-    let bobs = stores.tasks.create(bob.id(), "key", &task("mine"), at(2)).await;
-    let bobs = bobs.unwrap().unwrap();
+    let bobs = stores
+        .tasks
+        .create(bob.id(), "key", &task("mine"), UNLIMITED, at(2))
+        .await;
+    let bobs = bobs.unwrap().task().unwrap();
     assert_eq!(
         (bobs.owner, bobs.id, bobs.title.as_str()),
         (bob.id(), TaskId(2), "mine")
     );
     assert!(stores.tasks.delete(bob.id(), bobs.id, at(3)).await.unwrap());
-    let again = stores.tasks.create(ann.id(), "key", &task("x"), at(4)).await;
-    assert_eq!(again.unwrap(), Some(anns), "and it still works for its owner");
+    let again = stores
+        .tasks
+        .create(ann.id(), "key", &task("x"), UNLIMITED, at(4))
+        .await;
+    assert_eq!(
+        again.unwrap().task(),
+        Some(anns),
+        "and it still works for its owner"
+    );
     assert_eq!(export(&stores, ann.id(), at(5)).await, before);
 }
 
@@ -218,7 +228,7 @@ pub async fn another_owner_cannot_end_a_session(stores: Stores) {
     let anns = living(&stores, house.ann.id(), at(10)).await;
     for stranger in &house.strangers {
         for id in &anns {
-            assert!(!stores.sessions.end(*stranger, *id, at(10)).await.unwrap());
+            assert!(!stores.sessions.end(*stranger, *id, &event(at(10))).await.unwrap());
         }
     }
     let ended = ended_since(&stores, cursor).await;
@@ -232,7 +242,10 @@ pub async fn another_owner_ends_only_its_own_sessions(stores: Stores) {
     let cursor = ended_now(&stores).await;
     for (n, stranger) in house.strangers.iter().enumerate() {
         let own = u64::from(n == 0);
-        assert_eq!(stores.sessions.end_all(*stranger).await.unwrap(), own);
+        assert_eq!(
+            stores.sessions.end_all(*stranger, &event(at(0))).await.unwrap(),
+            own
+        );
     }
     let ended = ended_since(&stores, cursor).await;
     let anns = living(&stores, house.ann.id(), at(10)).await;
@@ -287,7 +300,7 @@ pub async fn another_owner_cannot_change_a_password(stores: Stores) {
         let session = new_session(at(10));
         let changed = stores
             .accounts
-            .change_password(*stranger, &old, &new, &session, at(10))
+            .change_password(*stranger, &old, &new, Some(session.clone()), &event(at(10)))
             .await;
         assert_eq!(changed.unwrap(), n == 0);
         let renewed = stores.accounts.renew_hash(*stranger, &new, &hash("third")).await;
@@ -368,7 +381,7 @@ pub async fn what_others_do_shows_nowhere(stores: Stores) {
         assert!(stores.tasks.delete(bob, TaskId(id), at(51)).await.unwrap());
     }
     start(&stores, bob, at(52)).await;
-    assert_eq!(stores.sessions.end_all(bob).await.unwrap(), 2);
+    assert_eq!(stores.sessions.end_all(bob, &event(at(0))).await.unwrap(), 2);
 
     house.is_untouched(&stores).await;
     for (whole, mut seen, query) in readers {

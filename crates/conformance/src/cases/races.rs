@@ -9,8 +9,8 @@ use errand_domain::session::MAX_PER_USER;
 use errand_domain::{Timestamp, UserId};
 
 use crate::fixtures::{
-    at, create_titled, ended_now, ended_since, export, hash, leave, living, login, new_account, new_session,
-    next_refresh, register, rotate, shown, sign_in, start, task,
+    UNLIMITED, at, create_titled, ended_now, ended_since, event, export, hash, leave, living, login,
+    new_account, new_session, next_refresh, register, rotate, shown, sign_in, start, task,
 };
 use crate::harness::Stores;
 use crate::parallel::parallel;
@@ -24,7 +24,12 @@ const ROUNDS: usize = 5;
 async fn register_all(stores: &Stores, accounts: Vec<NewAccount>) -> (Vec<UserId>, Vec<UniqueKey>) {
     let attempts = parallel(accounts.len(), |i| {
         let (stores, account) = (stores.clone(), accounts[i].clone());
-        async move { stores.accounts.register(&account, &new_session(at(1))).await }
+        async move {
+            stores
+                .accounts
+                .register(&account, Some(new_session(at(1))), &event(at(0)))
+                .await
+        }
     });
     let (mut made, mut refused) = (Vec::new(), Vec::new());
     for attempt in attempts.await {
@@ -128,7 +133,7 @@ pub async fn one_of_parallel_password_changes_wins(stores: Stores) {
             async move {
                 let changed = stores
                     .accounts
-                    .change_password(ann, &old, &new, &session, at(9))
+                    .change_password(ann, &old, &new, Some(session.clone()), &event(at(9)))
                     .await;
                 changed.unwrap().then_some((new, session.id))
             }
@@ -163,7 +168,7 @@ pub async fn a_renewed_hash_never_undoes_a_changed_password(stores: Stores) {
                     let session = new_session(at(9));
                     stores
                         .accounts
-                        .change_password(ann, &old, &new, &session, at(9))
+                        .change_password(ann, &old, &new, Some(session.clone()), &event(at(9)))
                         .await
                 };
                 done.unwrap().then_some(new)
@@ -187,8 +192,12 @@ pub async fn a_session_ended_while_refreshing_is_ended(stores: Stores) {
             let (stores, session) = (stores.clone(), session.clone());
             async move {
                 match i {
-                    0 if round % 2 == 0 => stores.sessions.end(ann, session.id, at(60)).await.unwrap(),
-                    0 => stores.sessions.end_all(ann).await.unwrap() > 0,
+                    0 if round % 2 == 0 => stores
+                        .sessions
+                        .end(ann, session.id, &event(at(60)))
+                        .await
+                        .unwrap(),
+                    0 => stores.sessions.end_all(ann, &event(at(0))).await.unwrap() > 0,
                     _ => {
                         rotate(&stores, ann, &session, &session.token, &next_refresh(), at(60)).await;
                         false
@@ -211,7 +220,7 @@ pub async fn one_of_parallel_endings_wins(stores: Stores) {
         let session = start(&stores, ann, at(1)).await;
         let answers = parallel(MANY, |_| {
             let stores = stores.clone();
-            async move { stores.sessions.end(ann, session.id, at(2)).await.unwrap() }
+            async move { stores.sessions.end(ann, session.id, &event(at(2))).await.unwrap() }
         });
         assert_eq!(answers.await.iter().filter(|ended| **ended).count(), 1);
     }
@@ -257,7 +266,12 @@ pub async fn nothing_outlives_an_account_deleted_meanwhile(stores: Stores) {
                     }
                     _ => {
                         let key = format!("key {i}");
-                        let made = stores.tasks.create(owner, &key, &task("a"), at(1)).await.unwrap();
+                        let made = stores
+                            .tasks
+                            .create(owner, &key, &task("a"), UNLIMITED, at(1))
+                            .await
+                            .unwrap()
+                            .task();
                         assert!(made.is_none_or(|t| t.owner == owner));
                     }
                 }
@@ -318,7 +332,7 @@ pub async fn an_export_is_of_one_moment(stores: Stores) {
                     1 => {
                         let changed = stores
                             .accounts
-                            .change_password(ann, &old, &new, &session, now)
+                            .change_password(ann, &old, &new, Some(session.clone()), &event(now))
                             .await;
                         assert!(changed.unwrap());
                         None
@@ -370,9 +384,9 @@ pub async fn readers_of_the_record_miss_nothing_meanwhile(stores: Stores) {
             };
             let sessions = living(&stores, owner, at(10)).await;
             for id in &sessions[..4] {
-                assert!(stores.sessions.end(owner, *id, at(10)).await.unwrap());
+                assert!(stores.sessions.end(owner, *id, &event(at(10))).await.unwrap());
             }
-            assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 2);
+            assert_eq!(stores.sessions.end_all(owner, &event(at(0))).await.unwrap(), 2);
             None
         }
     });

@@ -4,9 +4,11 @@ use errand_application::ports::{NextRefresh, Rotation};
 use errand_domain::SessionId;
 use errand_domain::session::{Digest, REPLAY_GRACE, Session};
 
+use errand_domain::session::REFRESHES;
+
 use crate::fixtures::{
-    Person, at, digest, ended_now, ended_since, hash, living, micros, new_session, next_refresh, register,
-    rotate, start, started, unique, uuid,
+    Person, at, digest, ended_now, ended_since, event, hash, living, micros, new_session, next_refresh,
+    register, rotate, start, started, unique, uuid,
 };
 use crate::harness::Stores;
 
@@ -43,7 +45,13 @@ pub async fn rotating_gives_the_user_as_it_is_now(stores: Stores) {
     let new = new_session(at(5));
     let changed = stores
         .accounts
-        .change_password(ann.id(), &hash("first"), &hash("second"), &new, at(5))
+        .change_password(
+            ann.id(),
+            &hash("first"),
+            &hash("second"),
+            Some(new.clone()),
+            &event(at(5)),
+        )
         .await;
     assert!(changed.unwrap());
     match rotate(&stores, ann.id(), &new, &new.token, &next_refresh(), at(6)).await {
@@ -182,7 +190,14 @@ pub async fn a_token_of_another_family_is_unknown_and_harmless(stores: Stores) {
         for token in [ann.session.token, next.token, other.token, Digest([0; 32])] {
             let rotation = stores
                 .sessions
-                .rotate(ann.id(), ann.session.id, &family, &token, &next_refresh(), at(3))
+                .rotate(
+                    ann.id(),
+                    ann.session.id,
+                    &family,
+                    &token,
+                    &next_refresh(),
+                    &event(at(3)),
+                )
                 .await;
             assert_eq!(rotation.unwrap(), Rotation::Unknown);
         }
@@ -196,17 +211,62 @@ pub async fn a_token_of_another_session_is_unknown(stores: Stores) {
     let other = start(&stores, ann.id(), at(1)).await;
     let before = stores.sessions.list(ann.id(), at(3)).await.unwrap();
     for id in [other.id, SessionId(uuid(u64::MAX >> 2))] {
-        let next = next_refresh();
-        let rotation = stores.sessions.rotate(
-            ann.id(),
-            id,
-            &ann.session.family,
-            &ann.session.token,
-            &next,
-            at(3),
-        );
+        let (next, event) = (next_refresh(), event(at(3)));
+        let (family, token) = (&ann.session.family, &ann.session.token);
+        let rotation = stores.sessions.rotate(ann.id(), id, family, token, &next, &event);
         assert_eq!(rotation.await.unwrap(), Rotation::Unknown);
     }
     assert_eq!(stores.sessions.list(ann.id(), at(3)).await.unwrap(), before);
     rotated(&stores, &ann, &ann.session.token, 4).await;
+}
+
+/// Beyond the allowance a token is refused and stays what it is; later it can be used.
+pub async fn a_flood_of_refreshes_waits_and_loses_nothing(stores: Stores) {
+    let ann = register(&stores, "ann").await;
+    let mut token = ann.session.token;
+    for _ in 0..REFRESHES.burst {
+        let next = next_refresh();
+        let rotation = rotate(&stores, ann.id(), &ann.session, &token, &next, at(1)).await;
+        assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
+        token = next.token;
+    }
+    let wait = REFRESHES.every;
+    for _ in 0..3 {
+        let rotation = rotate(&stores, ann.id(), &ann.session, &token, &next_refresh(), at(1)).await;
+        assert_eq!(rotation, Rotation::Limited { wait });
+    }
+    assert_eq!(living(&stores, ann.id(), at(2)).await, [ann.session.id]);
+    let later = at(1).plus(wait);
+    let rotation = rotate(&stores, ann.id(), &ann.session, &token, &next_refresh(), later).await;
+    assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
+}
+
+/// A token that is replayed counts like one that is used: nobody keeps a session's rows busy with one.
+pub async fn replays_are_limited_too(stores: Stores) {
+    let ann = register(&stores, "ann").await;
+    let first = next_refresh();
+    for n in 0..REFRESHES.burst {
+        let next = if n == 0 { first.clone() } else { next_refresh() };
+        let answer = rotate(&stores, ann.id(), &ann.session, &ann.session.token, &next, at(1)).await;
+        match answer {
+            Rotation::Rotated { .. } => assert_eq!(n, 0),
+            Rotation::Replayed { salt, .. } => assert_eq!(salt, first.salt),
+            other => panic!("{other:?}"),
+        }
+    }
+    let wait = REFRESHES.every;
+    let next = next_refresh();
+    let limited = rotate(&stores, ann.id(), &ann.session, &ann.session.token, &next, at(1)).await;
+    assert_eq!(limited, Rotation::Limited { wait });
+    let later = at(1).plus(wait);
+    let rotation = rotate(
+        &stores,
+        ann.id(),
+        &ann.session,
+        &first.token,
+        &next_refresh(),
+        later,
+    )
+    .await;
+    assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
 }

@@ -7,7 +7,7 @@ use errand_domain::session::{ABSOLUTE_LIFE, IDLE_LIFE, MAX_PER_USER};
 use errand_domain::{SessionId, UserId};
 
 use crate::fixtures::{
-    at, days, digest, ended_now, ended_since, hash, leave, living, micros, new_session, next_refresh,
+    at, days, digest, ended_now, ended_since, event, hash, leave, living, micros, new_session, next_refresh,
     numbered_session, register, rotate, sign_in, start, started, unique, uuid,
 };
 use crate::harness::Stores;
@@ -56,8 +56,14 @@ pub async fn absent_owners_have_no_sessions(stores: Stores) {
         let session = new_session(at(0));
         assert!(!sign_in(&stores, owner, &session).await);
         assert_eq!(stores.sessions.list(owner, at(0)).await.unwrap(), []);
-        assert!(!stores.sessions.end(owner, session.id, at(0)).await.unwrap());
-        assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 0);
+        assert!(
+            !stores
+                .sessions
+                .end(owner, session.id, &event(at(0)))
+                .await
+                .unwrap()
+        );
+        assert_eq!(stores.sessions.end_all(owner, &event(at(0))).await.unwrap(), 0);
         let rotation = rotate(&stores, owner, &session, &session.token, &next_refresh(), at(0)).await;
         assert_eq!(rotation, Rotation::Unknown);
     }
@@ -107,7 +113,7 @@ pub async fn the_oldest_session_is_by_creation_then_id(stores: Stores) {
     assert!(
         stores
             .sessions
-            .end(ann.id(), ann.session.id, at(0))
+            .end(ann.id(), ann.session.id, &event(at(0)))
             .await
             .unwrap()
     );
@@ -150,19 +156,23 @@ pub async fn a_password_proven_before_a_change_starts_no_session(stores: Stores)
             .unwrap()
     );
     let session = new_session(at(1));
-    let started = stores.sessions.start(ann.id(), as_of, &session).await.unwrap();
+    let started = stores
+        .sessions
+        .start(ann.id(), as_of, &session, MAX_PER_USER, &event(at(0)))
+        .await
+        .unwrap();
     assert_eq!(started, Start::Started { pushed_out: 0 });
     let new = new_session(at(5));
     assert!(
         stores
             .accounts
-            .change_password(ann.id(), &renewed, &hash("new"), &new, at(5))
+            .change_password(ann.id(), &renewed, &hash("new"), Some(new.clone()), &event(at(5)))
             .await
             .unwrap()
     );
     let refused = stores
         .sessions
-        .start(ann.id(), as_of, &new_session(at(6)))
+        .start(ann.id(), as_of, &new_session(at(6)), MAX_PER_USER, &event(at(0)))
         .await
         .unwrap();
     assert_eq!(refused, Start::Refused);
@@ -221,7 +231,13 @@ pub async fn an_unused_session_expires(stores: Stores) {
     )
     .await;
     assert_eq!(at_the_end, Rotation::Unknown);
-    assert!(!stores.sessions.end(ann.id(), ann.session.id, end).await.unwrap());
+    assert!(
+        !stores
+            .sessions
+            .end(ann.id(), ann.session.id, &event(end))
+            .await
+            .unwrap()
+    );
 }
 
 /// In its last moment a session can still be used and ended.
@@ -239,7 +255,13 @@ pub async fn a_session_lives_to_its_last_moment(stores: Stores) {
     )
     .await;
     assert!(matches!(used, Rotation::Rotated { .. }), "{used:?}");
-    assert!(stores.sessions.end(ann.id(), second.id, last).await.unwrap());
+    assert!(
+        stores
+            .sessions
+            .end(ann.id(), second.id, &event(last))
+            .await
+            .unwrap()
+    );
 }
 
 /// Use prolongs a session, but not beyond its absolute end.
@@ -273,21 +295,21 @@ pub async fn ending_a_session_ends_it_once(stores: Stores) {
     assert!(
         stores
             .sessions
-            .end(ann.id(), ann.session.id, at(2))
+            .end(ann.id(), ann.session.id, &event(at(2)))
             .await
             .unwrap()
     );
     assert!(
         !stores
             .sessions
-            .end(ann.id(), ann.session.id, at(2))
+            .end(ann.id(), ann.session.id, &event(at(2)))
             .await
             .unwrap()
     );
     assert!(
         !stores
             .sessions
-            .end(ann.id(), SessionId(uuid(u64::MAX >> 2)), at(2))
+            .end(ann.id(), SessionId(uuid(u64::MAX >> 2)), &event(at(2)))
             .await
             .unwrap()
     );
@@ -318,13 +340,13 @@ pub async fn ending_all_sessions_counts_them(stores: Stores) {
     assert!(
         stores
             .sessions
-            .end(ann.id(), ann.session.id, at(5))
+            .end(ann.id(), ann.session.id, &event(at(5)))
             .await
             .unwrap()
     );
-    assert_eq!(stores.sessions.end_all(ann.id()).await.unwrap(), 4);
+    assert_eq!(stores.sessions.end_all(ann.id(), &event(at(0))).await.unwrap(), 4);
     assert_eq!(living(&stores, ann.id(), at(6)).await, []);
-    assert_eq!(stores.sessions.end_all(ann.id()).await.unwrap(), 0);
+    assert_eq!(stores.sessions.end_all(ann.id(), &event(at(0))).await.unwrap(), 0);
     assert_eq!(living(&stores, bob.id(), at(6)).await, [bob.session.id]);
     let again = start(&stores, ann.id(), at(7)).await;
     assert_eq!(living(&stores, ann.id(), at(7)).await, [again.id]);
@@ -334,8 +356,14 @@ pub async fn ending_all_sessions_counts_them(stores: Stores) {
 pub async fn the_record_of_ended_sessions_begins_an_hour_back(stores: Stores) {
     let (ann, bob) = (register(&stores, "ann").await, register(&stores, "bob").await);
     let second = start(&stores, ann.id(), at(1)).await;
-    assert!(stores.sessions.end(ann.id(), second.id, at(2)).await.unwrap());
-    assert_eq!(stores.sessions.end_all(bob.id()).await.unwrap(), 1);
+    assert!(
+        stores
+            .sessions
+            .end(ann.id(), second.id, &event(at(2)))
+            .await
+            .unwrap()
+    );
+    assert_eq!(stores.sessions.end_all(bob.id(), &event(at(0))).await.unwrap(), 1);
     let ended = stores.sessions.ended(None).await.unwrap().sessions;
     assert!(
         ended.contains(&second.id) && ended.contains(&bob.session.id),
@@ -359,7 +387,7 @@ pub async fn following_the_record_misses_no_ending(stores: Stores) {
     for way in 0..7 {
         let expected: Vec<SessionId> = match way {
             0 => {
-                assert!(sessions.end(ann.id(), first.id, at(10)).await.unwrap());
+                assert!(sessions.end(ann.id(), first.id, &event(at(10))).await.unwrap());
                 vec![first.id]
             }
             1 => vec![], // nothing happened, and the cursor must still hold
@@ -377,8 +405,8 @@ pub async fn following_the_record_misses_no_ending(stores: Stores) {
                 vec![second.id]
             }
             3 => {
-                assert!(sessions.end(ann.id(), third.id, at(12)).await.unwrap());
-                assert!(sessions.end(ann.id(), fourth.id, at(12)).await.unwrap());
+                assert!(sessions.end(ann.id(), third.id, &event(at(12))).await.unwrap());
+                assert!(sessions.end(ann.id(), fourth.id, &event(at(12))).await.unwrap());
                 vec![third.id, fourth.id]
             }
             4 => {
@@ -386,14 +414,15 @@ pub async fn following_the_record_misses_no_ending(stores: Stores) {
                 let (old, next) = (hash("first"), hash("second"));
                 let changed = stores
                     .accounts
-                    .change_password(ann.id(), &old, &next, &new, at(13));
-                assert!(changed.await.unwrap());
+                    .change_password(ann.id(), &old, &next, Some(new.clone()), &event(at(13)))
+                    .await;
+                assert!(changed.unwrap());
                 let ended = all[4..].iter().map(|s| s.id).collect();
                 all.push(new);
                 ended
             }
             5 => {
-                assert_eq!(sessions.end_all(ann.id()).await.unwrap(), 1);
+                assert_eq!(sessions.end_all(ann.id(), &event(at(0))).await.unwrap(), 1);
                 vec![all[6].id]
             }
             _ => {
@@ -421,13 +450,19 @@ pub async fn every_reader_of_the_record_has_a_place_of_its_own(stores: Stores) {
     assert!(
         stores
             .sessions
-            .end(ann.id(), ann.session.id, at(2))
+            .end(ann.id(), ann.session.id, &event(at(2)))
             .await
             .unwrap()
     );
     let fast = stores.sessions.ended(Some(old)).await.unwrap();
     assert!(fast.sessions.contains(&ann.session.id));
-    assert!(stores.sessions.end(ann.id(), second.id, at(3)).await.unwrap());
+    assert!(
+        stores
+            .sessions
+            .end(ann.id(), second.id, &event(at(3)))
+            .await
+            .unwrap()
+    );
     let slow = ended_since(&stores, old).await;
     assert!(
         slow.contains(&ann.session.id) && slow.contains(&second.id),

@@ -7,7 +7,8 @@ use errand_domain::query::TaskFilter;
 use errand_domain::task::{Completion, Priority, TaskChange};
 
 use crate::fixtures::{
-    at, create_titled, description, due, export, find, register, retitled, shown, tags, task, title,
+    UNLIMITED, at, create_titled, description, due, export, find, register, retitled, shown, tags, task,
+    title,
 };
 use crate::harness::Stores;
 use crate::parallel::parallel;
@@ -24,7 +25,14 @@ pub async fn parallel_creations_with_one_key_make_one_task(stores: Stores) {
         let made = parallel(MANY, |_| {
             let stores = stores.clone();
             let key = format!("key {round}");
-            async move { stores.tasks.create(ann, &key, &task("a"), at(1)).await.unwrap() }
+            async move {
+                stores
+                    .tasks
+                    .create(ann, &key, &task("a"), UNLIMITED, at(1))
+                    .await
+                    .unwrap()
+                    .task()
+            }
         });
         let made = made.await;
         assert!(

@@ -7,9 +7,11 @@ use errand_domain::task::{
 };
 use errand_domain::{TaskId, UserId};
 
+use errand_application::ports::Created;
+
 use crate::fixtures::{
-    at, change, create, create_titled, description, due, export, find, ids, micros, page, register, retitled,
-    rich_task, shown, sorted, sorts, tags, task,
+    UNLIMITED, at, change, create, create_titled, description, due, export, find, ids, micros, page,
+    register, retitled, rich_task, shown, sorted, sorts, tags, task,
 };
 use crate::harness::Stores;
 
@@ -218,8 +220,11 @@ pub async fn a_task_id_is_never_given_twice(stores: Stores) {
 pub async fn a_repeated_key_gives_the_same_task_as_it_is_now(stores: Stores) {
     let ann = register(&stores, "ann").await;
     let create = async |key: &str, new: &NewTask, seconds: u64| {
-        let made = stores.tasks.create(ann.id(), key, new, at(seconds)).await;
-        made.unwrap().expect("the task is there")
+        let made = stores
+            .tasks
+            .create(ann.id(), key, new, UNLIMITED, at(seconds))
+            .await;
+        made.unwrap().task().expect("the task is there")
     };
     let made = create("key", &task("first"), 1).await;
     assert_eq!(create("key", &task("first"), 1).await, made);
@@ -234,12 +239,18 @@ pub async fn a_repeated_key_gives_the_same_task_as_it_is_now(stores: Stores) {
 /// The key of a deleted task makes nothing and gives nothing.
 pub async fn the_key_of_a_deleted_task_gives_nothing(stores: Stores) {
     let ann = register(&stores, "ann").await;
-    let made = stores.tasks.create(ann.id(), "key", &task("a"), at(1)).await;
-    let made = made.unwrap().unwrap();
+    let made = stores
+        .tasks
+        .create(ann.id(), "key", &task("a"), UNLIMITED, at(1))
+        .await;
+    let made = made.unwrap().task().unwrap();
     assert!(stores.tasks.delete(ann.id(), made.id, at(2)).await.unwrap());
     for _ in 0..2 {
-        let again = stores.tasks.create(ann.id(), "key", &task("a"), at(3)).await;
-        assert_eq!(again.unwrap(), None);
+        let again = stores
+            .tasks
+            .create(ann.id(), "key", &task("a"), UNLIMITED, at(3))
+            .await;
+        assert_eq!(again.unwrap(), Created::Gone);
     }
     assert_eq!(export(&stores, ann.id(), at(4)).await.tasks, []);
 }
@@ -251,9 +262,12 @@ pub async fn creation_keys_belong_to_their_owner(stores: Stores) {
     let keys = ["key", "KEY", "key ", "k%y", "k_y", "'", "\"\\", long.as_str()];
     for (n, key) in (1..).zip(keys) {
         for owner in [ann.id(), bob.id()] {
-            let made = stores.tasks.create(owner, key, &task("a"), at(1)).await;
+            let made = stores
+                .tasks
+                .create(owner, key, &task("a"), UNLIMITED, at(1))
+                .await;
             assert_eq!(
-                made.unwrap().map(|t| (t.owner, t.id)),
+                made.unwrap().task().map(|t| (t.owner, t.id)),
                 Some((owner, TaskId(n))),
                 "{key:?}"
             );
@@ -274,8 +288,11 @@ pub async fn absent_tasks_are_absent(stores: Stores) {
     }
     assert_eq!(export(&stores, ann.id(), at(1)).await, before);
     let nobody = UserId(i64::MAX);
-    let made = stores.tasks.create(nobody, "key", &task("a"), at(1)).await;
-    assert_eq!(made.unwrap(), None, "no account, no task");
+    let made = stores
+        .tasks
+        .create(nobody, "key", &task("a"), UNLIMITED, at(1))
+        .await;
+    assert_eq!(made.unwrap(), Created::Gone, "no account, no task");
     let counted = errand_domain::query::TaskQuery {
         count: true,
         ..sorted(sorts()[0])
@@ -338,4 +355,32 @@ pub async fn a_deleted_task_is_kept_as_it_was(stores: Stores) {
         .map(|d| (d.task, d.deleted_at))
         .collect();
     assert_eq!(kept, [(last, deleted_at)]);
+}
+
+/// Who has as many as may be makes no more, gets repeated keys answered, and may again after a deletion.
+pub async fn a_full_owner_makes_no_task(stores: Stores) {
+    let (ann, bob) = (register(&stores, "ann").await, register(&stores, "bob").await);
+    let new = task("a");
+    let create = async |owner, key: &str, most| {
+        let made = stores.tasks.create(owner, key, &new, most, at(1)).await;
+        made.unwrap()
+    };
+    for key in ["1", "2", "3"] {
+        assert!(matches!(create(ann.id(), key, 3).await, Created::Task(_)));
+    }
+    assert_eq!(create(ann.id(), "4", 3).await, Created::Full);
+    assert!(matches!(create(ann.id(), "2", 3).await, Created::Task(made) if made.id == TaskId(2)));
+    assert!(matches!(create(bob.id(), "4", 3).await, Created::Task(_)));
+    assert!(stores.tasks.delete(ann.id(), TaskId(1), at(2)).await.unwrap());
+    assert!(matches!(create(ann.id(), "4", 3).await, Created::Task(_)));
+    assert_eq!(create(ann.id(), "5", 3).await, Created::Full);
+    assert!(
+        matches!(create(ann.id(), "5", 4).await, Created::Task(_)),
+        "the quota grew"
+    );
+    assert_eq!(
+        create(ann.id(), "1", 9).await,
+        Created::Gone,
+        "its task was deleted"
+    );
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    AccountExport, AccountStore, Credentials, NewAccount, NewSession, StoreError, UniqueKey,
+    AccountExport, AccountState, AccountStore, Credentials, NewAccount, NewSession, StoreError, UniqueKey,
 };
 use errand_domain::account::{LoginName, PasswordHash, User};
+use errand_domain::event::SecurityEvent;
 use errand_domain::{Timestamp, UserId};
 
 use super::{Account, Model, State};
@@ -25,7 +26,12 @@ impl State {
     }
 
     /// Adds an account that takes nobody's place.
-    pub(crate) fn add(&mut self, account: &NewAccount, session: &NewSession) -> User {
+    pub(crate) fn add(
+        &mut self,
+        account: &NewAccount,
+        session: Option<&NewSession>,
+        event: &SecurityEvent,
+    ) -> User {
         self.last_user += 1;
         let user = User {
             id: UserId(self.last_user),
@@ -37,7 +43,9 @@ impl State {
         let mut added = Account {
             user: user.clone(),
             password: account.password.clone(),
+            disabled_at: None,
             sessions: BTreeMap::new(),
+            events: BTreeMap::new(),
             last_task: 0,
             tasks: BTreeMap::new(),
             deleted: BTreeMap::new(),
@@ -45,7 +53,10 @@ impl State {
             walks: BTreeMap::new(),
             changes: 0,
         };
-        self.ended.extend(added.start(session));
+        if let Some(session) = session {
+            added.add_session(session);
+        }
+        added.keep(event);
         self.accounts.insert(user.id, added);
         user
     }
@@ -57,6 +68,7 @@ impl Account {
         Credentials {
             user: self.user.clone(),
             password: self.password.clone(),
+            disabled_at: self.disabled_at,
         }
     }
 
@@ -67,16 +79,22 @@ impl Account {
             sessions: self.living(at),
             tasks: self.tasks.values().cloned().collect(),
             deleted: self.deleted.values().cloned().collect(),
+            events: self.events.values().cloned().collect(),
         }
     }
 }
 
 #[async_trait]
 impl AccountStore for Model {
-    async fn register(&self, account: &NewAccount, session: &NewSession) -> Result<User, StoreError> {
+    async fn register(
+        &self,
+        account: &NewAccount,
+        session: Option<NewSession>,
+        event: &SecurityEvent,
+    ) -> Result<User, StoreError> {
         self.with(|state| match state.taken(account) {
             Some(key) => Err(StoreError::Conflict(key)),
-            None => Ok(state.add(account, session)),
+            None => Ok(state.add(account, session.as_ref(), event)),
         })
     }
 
@@ -100,20 +118,23 @@ impl AccountStore for Model {
         owner: UserId,
         expected: &PasswordHash,
         new: &PasswordHash,
-        session: &NewSession,
-        at: Timestamp,
+        session: Option<NewSession>,
+        event: &SecurityEvent,
     ) -> Result<bool, StoreError> {
         Ok(self.with(|state| {
             let Some(account) = state.accounts.get_mut(&owner) else {
                 return false;
             };
-            if account.password != *expected {
+            if account.password != *expected || session.is_some() && account.disabled_at.is_some() {
                 return false;
             }
             account.password = new.clone();
-            account.user.updated_at = at.following(account.user.updated_at);
+            account.user.updated_at = event.at.following(account.user.updated_at);
             state.ended.extend(account.end_all());
-            state.ended.extend(account.start(session));
+            if let Some(session) = &session {
+                account.add_session(session);
+            }
+            account.keep(event);
             true
         }))
     }
@@ -153,5 +174,47 @@ impl AccountStore for Model {
 
     async fn export(&self, owner: UserId, at: Timestamp) -> Result<Option<AccountExport>, StoreError> {
         Ok(self.with(|state| state.accounts.get(&owner).map(|account| account.export(at))))
+    }
+
+    async fn disable(&self, owner: UserId, event: &SecurityEvent) -> Result<bool, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner);
+            let Some(account) = account.filter(|a| a.disabled_at.is_none()) else {
+                return false;
+            };
+            account.disabled_at = Some(event.at);
+            state.ended.extend(account.end_all());
+            account.keep(event);
+            true
+        }))
+    }
+
+    async fn enable(&self, owner: UserId, event: &SecurityEvent) -> Result<bool, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner);
+            let Some(account) = account.filter(|a| a.disabled_at.is_some()) else {
+                return false;
+            };
+            account.disabled_at = None;
+            account.keep(event);
+            true
+        }))
+    }
+
+    async fn accounts(&self, after: Option<UserId>, most: u32) -> Result<Vec<AccountState>, StoreError> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        Ok(self.with(|state| {
+            let listed = state
+                .accounts
+                .values()
+                .filter(|account| after.is_none_or(|after| account.user.id > after));
+            listed
+                .take(most)
+                .map(|account| AccountState {
+                    user: account.user.clone(),
+                    disabled_at: account.disabled_at,
+                })
+                .collect()
+        }))
     }
 }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use errand_application::ports::{
     Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start, StoreError,
 };
-use errand_domain::session::{Digest, MAX_PER_USER, Presented, RefreshState, Session, expiry};
+use errand_domain::event::SecurityEvent;
+use errand_domain::session::{Digest, Presented, RefreshState, Session, expiry};
 use errand_domain::{SessionId, Timestamp, UserId};
 
 use super::{Account, Held, Model};
@@ -41,16 +42,17 @@ impl Account {
                 previous: None,
                 salt: [0; 32],
                 rotated_at: new.created_at,
+                full_at: None,
             },
         };
         self.sessions.insert(new.id, held);
     }
 
-    /// Starts a session; says which ended for it.
-    pub(crate) fn start(&mut self, new: &NewSession) -> Vec<SessionId> {
+    /// Starts a session; says which ended for it, beyond `most`.
+    pub(crate) fn start(&mut self, new: &NewSession, most: usize) -> Vec<SessionId> {
         self.add_session(new);
         let living = self.living(new.created_at);
-        let too_many = living.len().saturating_sub(MAX_PER_USER);
+        let too_many = living.len().saturating_sub(most);
         let pushed_out: Vec<_> = living.iter().take(too_many).map(|s| s.id).collect();
         for id in &pushed_out {
             self.sessions.remove(id);
@@ -79,13 +81,17 @@ impl SessionStore for Model {
         owner: UserId,
         account_as_of: Timestamp,
         session: &NewSession,
+        most: usize,
+        event: &SecurityEvent,
     ) -> Result<Start, StoreError> {
         Ok(self.with(|state| {
             let account = state.accounts.get_mut(&owner);
-            let Some(account) = account.filter(|a| a.user.updated_at == account_as_of) else {
+            let account = account.filter(|a| a.user.updated_at == account_as_of);
+            let Some(account) = account.filter(|a| a.disabled_at.is_none()) else {
                 return Start::Refused;
             };
-            let pushed_out = account.start(session);
+            let pushed_out = account.start(session, most);
+            account.keep(event);
             let count = pushed_out.len() as u64;
             state.ended.extend(pushed_out);
             Start::Started { pushed_out: count }
@@ -99,10 +105,12 @@ impl SessionStore for Model {
         family: &Digest,
         token: &Digest,
         next: &NextRefresh,
-        at: Timestamp,
+        event: &SecurityEvent,
     ) -> Result<Rotation, StoreError> {
+        let at = event.at;
         Ok(self.with(|state| {
-            let Some(account) = state.accounts.get_mut(&owner) else {
+            let account = state.accounts.get_mut(&owner);
+            let Some(account) = account.filter(|a| a.disabled_at.is_none()) else {
                 return Rotation::Unknown;
             };
             let Some(held) = account.sessions.get_mut(&id).filter(|held| held.lives(at)) else {
@@ -115,13 +123,18 @@ impl SessionStore for Model {
                     let session = held.session.clone();
                     Rotation::Rotated { session, user }
                 }
-                Presented::Replayed => Rotation::Replayed {
-                    session: held.session.clone(),
-                    user,
-                    salt: held.refresh.salt,
-                },
+                Presented::Replayed => {
+                    held.refresh.full_at = Some(held.refresh.full_after(at));
+                    Rotation::Replayed {
+                        session: held.session.clone(),
+                        user,
+                        salt: held.refresh.salt,
+                    }
+                }
+                Presented::Limited { wait } => Rotation::Limited { wait },
                 Presented::Reused => {
                     account.sessions.remove(&id);
+                    account.keep(event);
                     state.ended.push(id);
                     Rotation::Reused
                 }
@@ -137,23 +150,27 @@ impl SessionStore for Model {
         }))
     }
 
-    async fn end(&self, owner: UserId, id: SessionId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn end(&self, owner: UserId, id: SessionId, event: &SecurityEvent) -> Result<bool, StoreError> {
         Ok(self.with(|state| {
             let Some(account) = state.accounts.get_mut(&owner) else {
                 return false;
             };
-            if !account.sessions.get(&id).is_some_and(|held| held.lives(at)) {
+            if !account.sessions.get(&id).is_some_and(|held| held.lives(event.at)) {
                 return false;
             }
             account.sessions.remove(&id);
+            account.keep(event);
             state.ended.push(id);
             true
         }))
     }
 
-    async fn end_all(&self, owner: UserId) -> Result<u64, StoreError> {
+    async fn end_all(&self, owner: UserId, event: &SecurityEvent) -> Result<u64, StoreError> {
         Ok(self.with(|state| {
-            let ended = state.accounts.get_mut(&owner).map(Account::end_all);
+            let ended = state.accounts.get_mut(&owner).map(|account| {
+                account.keep(event);
+                account.end_all()
+            });
             let before = state.ended.len();
             state.ended.extend(ended.unwrap_or_default());
             (state.ended.len() - before) as u64

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
-use errand_application::ports::{DeletedTask, StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{Created, DeletedTask, StoreError, TaskStore, WalkSeed};
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{NewTask, Task, TaskChange};
 use errand_domain::{TaskId, Timestamp, UserId};
@@ -125,13 +125,21 @@ impl TaskStore for Model {
         owner: UserId,
         key: &str,
         task: &NewTask,
+        most: u32,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
+    ) -> Result<Created, StoreError> {
         Ok(self.with(|state| {
-            let account = state.accounts.get_mut(&owner)?;
+            let Some(account) = state.accounts.get_mut(&owner) else {
+                return Created::Gone;
+            };
             match account.keys.get(key) {
-                Some(made) => account.tasks.get(made).cloned(),
-                None => Some(account.add_task(key, task, at)),
+                Some(made) => account
+                    .tasks
+                    .get(made)
+                    .cloned()
+                    .map_or(Created::Gone, Created::Task),
+                None if count(account.tasks.len()) >= most => Created::Full,
+                None => Created::Task(account.add_task(key, task, at)),
             }
         }))
     }
@@ -190,7 +198,7 @@ mod tests {
     use errand_domain::task::Completion;
 
     use super::*;
-    use crate::fixtures::{at, register, task};
+    use crate::fixtures::{UNLIMITED, at, register, task};
 
     #[tokio::test]
     async fn the_change_counter_moves_with_every_effective_write_and_only_then() {
@@ -200,11 +208,15 @@ mod tests {
         let tasks = model.stores().tasks;
         assert_eq!(counter(), 0);
         let made = tasks
-            .create(owner, "key", &task("a"), at(1))
+            .create(owner, "key", &task("a"), UNLIMITED, at(1))
             .await
             .unwrap()
+            .task()
             .unwrap();
-        tasks.create(owner, "key", &task("a"), at(1)).await.unwrap();
+        tasks
+            .create(owner, "key", &task("a"), UNLIMITED, at(1))
+            .await
+            .unwrap();
         assert_eq!(counter(), 1);
         let toggle = TaskChange::completing(Completion::Toggle);
         tasks.change(owner, made.id, &toggle, at(2)).await.unwrap();

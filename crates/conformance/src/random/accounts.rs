@@ -26,9 +26,9 @@ impl World {
                     password: stored(hash),
                     created_at: self.now,
                 };
-                let session = self.session();
-                let made = taken(model.register(&account, &session).await)?;
-                let also = taken(store.register(&account, &session).await)?;
+                let (session, incident) = (self.session(), self.incident());
+                let made = taken(model.register(&account, Some(session.clone()), &incident).await)?;
+                let also = taken(store.register(&account, Some(session.clone()), &incident).await)?;
                 match (made, also) {
                     (Ok(made), Ok(also)) => {
                         self.people.add(made.id, also.id);
@@ -51,13 +51,13 @@ impl World {
             }
             Event::ChangePassword { who, expected, new } => {
                 let (pair, session) = (self.people.get(who), self.session());
-                let (expected, new, now) = (stored(expected), stored(new), self.now);
+                let (expected, new, incident) = (stored(expected), stored(new), self.incident());
                 let changed = self.same(
                     model
-                        .change_password(pair.model, &expected, &new, &session, now)
+                        .change_password(pair.model, &expected, &new, Some(session.clone()), &incident)
                         .await,
                     store
-                        .change_password(pair.store, &expected, &new, &session, now)
+                        .change_password(pair.store, &expected, &new, Some(session.clone()), &incident)
                         .await,
                 )?;
                 if changed {
@@ -85,6 +85,18 @@ impl World {
                 };
                 let deleted = model.delete(who.model, &kept.password).await;
                 self.same(deleted, store.delete(who.store, &also.password).await)
+                    .map(drop)
+            }
+            Event::Disable { who } => {
+                let (who, incident) = (self.people.get(who), self.incident());
+                let disabled = model.disable(who.model, &incident).await;
+                self.same(disabled, store.disable(who.store, &incident).await)
+                    .map(drop)
+            }
+            Event::Enable { who } => {
+                let (who, incident) = (self.people.get(who), self.incident());
+                let enabled = model.enable(who.model, &incident).await;
+                self.same(enabled, store.enable(who.store, &incident).await)
                     .map(drop)
             }
             Event::Export { who } => self.export(self.people.get(who)).await,

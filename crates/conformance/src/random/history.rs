@@ -14,6 +14,10 @@ use crate::fixtures::{description, due, sorts, tags, task, time, title, words};
 /// The most steps of a history; half as many on average.
 const STEPS: usize = 80;
 
+/// So few that a history meets the quotas.
+pub(super) const MOST_TASKS: u32 = 6;
+pub(super) const MOST_SESSIONS: usize = 4;
+
 /// Time passes, then something happens.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
@@ -49,6 +53,12 @@ pub(super) enum Event {
         who: usize,
     },
     Export {
+        who: usize,
+    },
+    Disable {
+        who: usize,
+    },
+    Enable {
         who: usize,
     },
     Start {
@@ -166,6 +176,8 @@ fn account_event() -> impl Strategy<Value = Event> {
         2 => (who(), hash(), hash()).prop_map(|(who, expected, new)| Event::RenewHash { who, expected, new }),
         2 => who().prop_map(|who| Event::DeleteAccount { who }),
         3 => who().prop_map(|who| Event::Export { who }),
+        1 => who().prop_map(|who| Event::Disable { who }),
+        3 => who().prop_map(|who| Event::Enable { who }),
     ]
 }
 

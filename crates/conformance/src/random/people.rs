@@ -1,6 +1,6 @@
 //! Who is who on either side: an adapter may number its accounts as it likes.
 
-use errand_application::ports::{AccountExport, Credentials, Rotation, Start};
+use errand_application::ports::{AccountExport, Created, Credentials, Rotation, Start};
 use errand_domain::UserId;
 use errand_domain::account::User;
 use errand_domain::query::TaskPage;
@@ -46,6 +46,15 @@ impl People {
 /// An answer of the store in the model's ids.
 pub(super) trait InModelIds {
     fn in_model_ids(self, people: &People) -> Self;
+}
+
+impl InModelIds for Created {
+    fn in_model_ids(self, people: &People) -> Self {
+        match self {
+            Self::Task(task) => Self::Task(task.in_model_ids(people)),
+            other => other,
+        }
+    }
 }
 
 impl InModelIds for Start {
@@ -99,6 +108,7 @@ impl InModelIds for AccountExport {
             sessions: self.sessions.in_model_ids(people),
             tasks: self.tasks.in_model_ids(people),
             deleted: self.deleted,
+            events: self.events,
         }
     }
 }
@@ -115,8 +125,7 @@ impl InModelIds for Rotation {
                 user: user.in_model_ids(people),
                 salt,
             },
-            Self::Reused => Self::Reused,
-            Self::Unknown => Self::Unknown,
+            Self::Limited { .. } | Self::Reused | Self::Unknown => self,
         }
     }
 }

@@ -4,7 +4,7 @@ use errand_application::ports::{Credentials, NextRefresh, Rotation, Start};
 
 use errand_domain::Timestamp;
 
-use super::history::Event;
+use super::history::{Event, MOST_SESSIONS};
 use super::people::Pair;
 use super::world::{Client, Different, World, fine};
 use crate::fixtures::digest;
@@ -22,10 +22,14 @@ impl World {
         let (model, store) = (self.model_stores.sessions.clone(), self.store.sessions.clone());
         match *event {
             Event::Start { who } => {
-                let (pair, session) = (self.people.get(who), self.session());
+                let (pair, session, incident) = (self.people.get(who), self.session(), self.incident());
                 let (model_as_of, store_as_of) = self.as_of(pair).await?;
-                let started = model.start(pair.model, model_as_of, &session).await;
-                let also = store.start(pair.store, store_as_of, &session).await;
+                let started = model
+                    .start(pair.model, model_as_of, &session, MOST_SESSIONS, &incident)
+                    .await;
+                let also = store
+                    .start(pair.store, store_as_of, &session, MOST_SESSIONS, &incident)
+                    .await;
                 if self.same(started, also)? != Start::Refused {
                     self.remember(who, &session);
                 }
@@ -43,20 +47,20 @@ impl World {
                     .map(drop)
             }
             Event::End { who, session } => {
-                let (who, now) = (self.people.get(who), self.now);
+                let (who, incident) = (self.people.get(who), self.incident());
                 let id = self.clients[session % self.clients.len()].id;
                 self.same(
-                    model.end(who.model, id, now).await,
-                    store.end(who.store, id, now).await,
+                    model.end(who.model, id, &incident).await,
+                    store.end(who.store, id, &incident).await,
                 )
                 .map(drop)
             }
             Event::EndAll { who } => {
-                let who = self.people.get(who);
+                let (who, incident) = (self.people.get(who), self.incident());
                 let living = fine(model.list(who.model, self.now).await)?.len() as u64;
                 // Expired ones are still there in the model; a store may have cleaned them up.
-                let most = fine(model.end_all(who.model).await)?;
-                let ended = fine(store.end_all(who.store).await)?;
+                let most = fine(model.end_all(who.model, &incident).await)?;
+                let ended = fine(store.end_all(who.store, &incident).await)?;
                 if (living..=most).contains(&ended) {
                     Ok(())
                 } else {
@@ -84,6 +88,7 @@ impl World {
             salt: digest(b's', n).0,
         };
         let client = client % self.clients.len();
+        let incident = self.incident();
         let Client {
             owner,
             id,
@@ -96,10 +101,10 @@ impl World {
         let (model, store) = (&self.model_stores.sessions, &self.store.sessions);
         let rotation = self.same(
             model
-                .rotate(pair.model, id, &family, &token, &next, self.now)
+                .rotate(pair.model, id, &family, &token, &next, &incident)
                 .await,
             store
-                .rotate(pair.store, id, &family, &token, &next, self.now)
+                .rotate(pair.store, id, &family, &token, &next, &incident)
                 .await,
         )?;
         if matches!(rotation, Rotation::Rotated { .. }) {

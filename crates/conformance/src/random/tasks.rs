@@ -3,7 +3,7 @@
 use errand_domain::TaskId;
 use errand_domain::query::{PageStart, TaskPage, TaskQuery};
 
-use super::history::Event;
+use super::history::{Event, MOST_TASKS};
 use super::world::{Different, Place, WALK_LIFE, World, fine};
 
 impl World {
@@ -13,8 +13,8 @@ impl World {
             Event::Create { who, key, task, late } => {
                 let (who, now) = (self.people.get(*who), self.time(*late));
                 let key = format!("key {key} of {}", self.epoch);
-                let made = model.create(who.model, &key, task, now).await;
-                self.same(made, store.create(who.store, &key, task, now).await)
+                let made = model.create(who.model, &key, task, MOST_TASKS, now).await;
+                self.same(made, store.create(who.store, &key, task, MOST_TASKS, now).await)
                     .map(drop)
             }
             Event::Find { who, task } => {

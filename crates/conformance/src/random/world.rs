@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use errand_application::ports::{EndedCursor, NewSession, StoreError, WalkSeed};
+use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::query::{PageStart, TaskQuery};
 use errand_domain::session::Digest;
 use errand_domain::{SessionId, Timestamp};
@@ -126,6 +127,18 @@ impl World {
         }
     }
 
+    /// What a store keeps of what happens.
+    pub(super) fn incident(&mut self) -> SecurityEvent {
+        let n = self.number();
+        SecurityEvent {
+            id: uuid(n),
+            kind: EventKind::SignedIn,
+            at: self.now,
+            origin: Origin::new(None, Some(&format!("client {n}"))),
+            session: None,
+        }
+    }
+
     /// A client learns of its session.
     pub(super) fn remember(&mut self, owner: usize, session: &NewSession) {
         self.clients.push(Client {
@@ -170,6 +183,8 @@ impl World {
             | Event::ChangePassword { .. }
             | Event::RenewHash { .. }
             | Event::DeleteAccount { .. }
+            | Event::Disable { .. }
+            | Event::Enable { .. }
             | Event::Export { .. } => self.account(event).await,
             Event::Start { .. }
             | Event::Rotate { .. }

@@ -1,5 +1,5 @@
-//! The gate before every handler: size of the head, then who it is (401), whose path it is (403), then the
-//! query (400, 422). Bodies are read behind it.
+//! The gate before every handler: size of the head, then who it is (401), whose path it is (403), how much is
+//! under way for them (429), then the query (400, 422). Bodies are read behind it.
 
 use std::panic::AssertUnwindSafe;
 
@@ -8,6 +8,7 @@ use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
+use errand_application::in_flight::UnderWay;
 use futures_util::FutureExt;
 
 use crate::auth;
@@ -36,7 +37,7 @@ pub(crate) async fn admit(
     let request = req.request().clone();
     let work = async {
         match check(matched, parameters, &services, &req).await {
-            Ok(()) => next.call(req).await,
+            Ok(_under_way) => next.call(req).await,
             Err(problem) => Ok(req.error_response(problem)),
         }
     };
@@ -55,20 +56,23 @@ async fn check(
     parameters: Option<&[&str]>,
     services: &Services,
     req: &ServiceRequest,
-) -> Result<(), Problem> {
+) -> Result<Option<UnderWay>, Problem> {
     check_head(req.head())?;
+    let mut under_way = None;
     if matched.access != Access::Public {
         let actor = auth::authenticate(req.headers(), services).await?;
         req.extensions_mut().insert(actor);
         if matched.access == Access::Owner {
             actor.check_path(segment_of(req, "user_id"))?;
         }
+        let begun = services.in_flight.begin(actor.user());
+        under_way = Some(begun.ok_or_else(|| Problem::too_many_requests(services.in_flight.most()))?);
     }
     if let Some(parameters) = parameters {
         let query = Query::parse(req.query_string(), parameters)?;
         req.extensions_mut().insert(query);
     }
-    Ok(())
+    Ok(under_way)
 }
 
 fn check_head(head: &RequestHead) -> Result<(), Problem> {

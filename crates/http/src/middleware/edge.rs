@@ -17,6 +17,7 @@ use uuid::Builder;
 
 use crate::context::Services;
 use crate::context::{Access, Matched, TOKEN};
+use crate::origin::{is_secure, trusted};
 use crate::problem::{Code, Problem};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,6 +62,8 @@ fn new_id(services: &Services) -> HeaderValue {
 struct Asked {
     id: RequestId,
     head: bool,
+    /// Whether the client came by TLS.
+    secure: bool,
     matched: Option<Matched>,
 }
 
@@ -72,11 +75,21 @@ pub(crate) async fn edge(
     req.extensions_mut().insert(id.clone());
     req.extensions_mut().insert(Started(Instant::now()));
     let head = req.method() == Method::HEAD;
+    let trusted = trusted(req.app_data());
+    let secure = is_secure(req.peer_addr(), req.headers(), trusted);
     match next.call(req).await {
         Ok(answer) => {
             let (req, response) = answer.into_parts();
             let matched = req.extensions().get::<Matched>().copied();
-            let response = finish(&Asked { id, head, matched }, response.map_into_boxed_body());
+            let response = finish(
+                &Asked {
+                    id,
+                    head,
+                    secure,
+                    matched,
+                },
+                response.map_into_boxed_body(),
+            );
             Ok(ServiceResponse::new(req, response))
         }
         // Handlers and gates answer; only a layer of the framework could still fail.
@@ -84,7 +97,15 @@ pub(crate) async fn edge(
             let matched = None;
             error.add_response_mapper(move |response| {
                 let id = id.clone();
-                finish(&Asked { id, head, matched }, response)
+                finish(
+                    &Asked {
+                        id,
+                        head,
+                        secure,
+                        matched,
+                    },
+                    response,
+                )
             });
             Err(error)
         }
@@ -101,6 +122,11 @@ fn finish(asked: &Asked, response: HttpResponse) -> HttpResponse {
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, asked.id.0.clone());
     secure(headers);
+    if asked.secure {
+        // Ignored by browsers over plain HTTP, and a promise that only a proxy with TLS can keep (RFC 6797).
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
+    }
     cache(headers, asked.matched, failed);
     if asked.head {
         response.map_body(|_, body| BoxBody::new(Headless(body.size())))

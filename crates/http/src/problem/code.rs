@@ -140,6 +140,18 @@ codes! {
         "The request has values that are not allowed",
         "The request can be read, but values in it break a rule. The member errors names each with its place.",
         "Correct the named values.";
+    QuotaExceeded "quota-exceeded" UNPROCESSABLE_ENTITY "Quota exceeded",
+        "There are as many as one user may have",
+        "The user already has as many tasks as the service allows to one user. Nothing was created.",
+        "Delete what is no longer needed, or ask the operator for a larger quota.";
+    TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many attempts",
+        "Too many attempts; please try again later",
+        "Too many sign-ins failed, or too many accounts or sessions were asked for, from this network or for this account or session. No password was looked at.",
+        "Repeat the request after the seconds that Retry-After names; RateLimit-Policy says how much is allowed.";
+    TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "Too many requests",
+        "Too many requests of this user are under way",
+        "As many requests of this user are being served as the service allows to one user at once. Nothing was changed.",
+        "Send fewer requests at the same time, and repeat this one when another is answered.";
     HeadersTooLarge "headers-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "Headers too large",
         "The request has too many or too large headers",
         "The request has more than 64 header fields, or more than 16384 bytes of them.",

@@ -1,11 +1,15 @@
 //! Every error is a problem of the table, and every answer has its headers.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::test::TestRequest;
-use errand_application::ports::{Credentials, HasherError, Rotation, Seen, StoreError, UniqueKey};
+use errand_application::ports::{
+    Created, Credentials, HasherError, MockLimitStore, Rotation, Seen, StoreError, UniqueKey,
+};
 use errand_domain::account::PasswordHash;
+use errand_domain::limit::Take;
 
 use super::support::{Answer, Mocks, TOKEN, now, send_one, user};
 use crate::problem::Code;
@@ -37,6 +41,7 @@ fn credentials() -> Credentials {
     Credentials {
         user: user(),
         password: PasswordHash::new("stored".into()),
+        disabled_at: None,
     }
 }
 
@@ -46,8 +51,38 @@ fn registering(result: fn() -> StoreError) -> Mocks {
     mocks
         .accounts
         .expect_register()
-        .returning(move |_, _| Err(result()));
+        .returning(move |_, _, _| Err(result()));
     mocks
+}
+
+fn full() -> Mocks {
+    let mut mocks = Mocks::default();
+    mocks
+        .tasks
+        .expect_create()
+        .returning(|_, _, _, _, _| Ok(Created::Full));
+    mocks
+}
+
+/// A service on which everything was tried too often.
+fn tried_too_often() -> Mocks {
+    let mut limits = MockLimitStore::new();
+    limits.expect_take().returning(|buckets, at| {
+        let wait = Duration::from_millis(6_100);
+        let refused = |_| Take::Refused { full_at: at, wait };
+        Ok(buckets.iter().map(refused).collect())
+    });
+    Mocks {
+        limits,
+        ..Mocks::default()
+    }
+}
+
+fn crowded() -> Mocks {
+    Mocks {
+        at_once: 0,
+        ..Mocks::default()
+    }
 }
 
 fn finding(result: fn() -> StoreError) -> Mocks {
@@ -102,6 +137,23 @@ fn unknown_refresh() -> Mocks {
         .expect_rotate()
         .returning(|_, _, _, _, _, _| Ok(Rotation::Unknown));
     mocks
+}
+
+/// What is too much.
+fn too_much() -> Vec<(Code, Mocks, TestRequest)> {
+    vec![
+        (
+            Code::QuotaExceeded,
+            full(),
+            post("/api/1/tasks", r#"{"title":"x"}"#),
+        ),
+        (
+            Code::TooManyAttempts,
+            tried_too_often(),
+            post("/api/auth/login", LOGIN),
+        ),
+        (Code::TooManyRequests, crowded(), get("/api/1/tasks")),
+    ]
 }
 
 /// Every way that this process can be made to fail, but for those that need a real connection.
@@ -226,13 +278,19 @@ fn check_headers(answer: &Answer) {
 async fn every_code_can_be_seen_and_no_other() {
     // A body that stops or is too slow needs a connection; see the tests of the server.
     let mut seen = HashSet::from([Code::BadRequest, Code::RequestTimeout]);
-    for (code, mocks, request) in provocations() {
+    for (code, mocks, request) in provocations().into_iter().chain(too_much()) {
         let answer = send_one(mocks, request.insert_header(("x-request-id", "provoked.1_2-3"))).await;
         assert_eq!(answer.code(), code.slug());
         assert_eq!(answer.header("x-request-id"), Some("provoked.1_2-3"));
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{code:?}");
         assert_eq!(answer.header("www-authenticate").is_some(), answer.status == 401);
-        assert_eq!(answer.header("retry-after").is_some(), answer.status == 503);
+        assert_eq!(
+            answer.header("retry-after").is_some(),
+            answer.status == 503 || answer.status == 429
+        );
+        for name in ["ratelimit", "ratelimit-policy"] {
+            assert_eq!(answer.header(name).is_some(), answer.status == 429);
+        }
         assert_eq!(answer.header("allow").is_some(), answer.status == 405);
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         assert!(!text.contains("secret"), "{text}");
@@ -347,4 +405,36 @@ async fn problems_explain_themselves() {
             assert!(text.contains(code.explanation()) && text.contains(code.remedy()));
         }
     }
+}
+
+#[actix_web::test]
+async fn a_limit_says_what_is_allowed_and_when() {
+    for (path, body, policy, told) in [
+        (
+            "/api/auth/login",
+            LOGIN,
+            r#""sign-in";q=60;w=120"#,
+            r#""sign-in";r=0;t=7"#,
+        ),
+        (
+            "/api/auth/register",
+            REGISTER,
+            r#""new-password";q=30;w=300"#,
+            r#""new-password";r=0;t=7"#,
+        ),
+    ] {
+        let answer = send_one(tried_too_often(), post(path, body)).await;
+        assert_eq!(answer.code(), "too-many-attempts");
+        assert_eq!(answer.header("retry-after"), Some("7"), "rounded up");
+        assert_eq!(answer.header("ratelimit-policy"), Some(policy));
+        assert_eq!(answer.header("ratelimit"), Some(told));
+    }
+    let answer = send_one(crowded(), get("/api/1/tasks")).await;
+    assert_eq!(
+        answer.header("ratelimit-policy"),
+        Some(r#""requests";q=0;qu="concurrent-requests""#)
+    );
+    let foreign = send_one(crowded(), get("/api/2/tasks")).await;
+    assert_eq!(foreign.code(), "wrong-user", "whose path it is comes first");
+    assert_eq!(send_one(crowded(), get("/health")).await.status, 200);
 }

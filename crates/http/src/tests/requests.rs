@@ -3,7 +3,9 @@
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use errand_application::ports::{AccountExport, Credentials, DeletedTask, Start};
+use errand_domain::Timestamp;
 use errand_domain::account::{LoginName, PasswordHash};
+use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::query::{PageStart, TaskPage};
 use errand_domain::session::Session;
 use serde_json::json;
@@ -27,6 +29,7 @@ fn signing_in() -> Mocks {
     let found = || Credentials {
         user: user(),
         password: PasswordHash::new("stored".into()),
+        disabled_at: None,
     };
     // Everybody is there but whoever is new.
     mocks.accounts.expect_credentials().returning(move |name| {
@@ -34,7 +37,7 @@ fn signing_in() -> Mocks {
         Ok((!new).then(found))
     });
     mocks.accounts.expect_find().returning(move |_| Ok(Some(found())));
-    mocks.accounts.expect_register().returning(|_, _| Ok(user()));
+    mocks.accounts.expect_register().returning(|_, _, _| Ok(user()));
     mocks.accounts.expect_delete().returning(|_, _| Ok(true));
     mocks
         .accounts
@@ -43,9 +46,9 @@ fn signing_in() -> Mocks {
     mocks
         .sessions
         .expect_start()
-        .returning(|_, _, _| Ok(Start::Started { pushed_out: 0 }));
+        .returning(|_, _, _, _, _| Ok(Start::Started { pushed_out: 0 }));
     mocks.sessions.expect_end().returning(|_, _, _| Ok(true));
-    mocks.sessions.expect_end_all().returning(|_| Ok(2));
+    mocks.sessions.expect_end_all().returning(|_, _| Ok(2));
     mocks
 }
 
@@ -176,6 +179,42 @@ async fn short_answers() {
     );
 }
 
+fn signed_in(at: Timestamp) -> SecurityEvent {
+    SecurityEvent {
+        id: session().0,
+        kind: EventKind::SignedIn,
+        at,
+        origin: Origin::new(Some("192.0.2.1".parse().unwrap()), Some("phone/1.0")),
+        session: Some(session()),
+    }
+}
+
+#[actix_web::test]
+async fn events_have_their_shape() {
+    let mut mocks = Mocks::default();
+    mocks.events.expect_list().returning(|_, _| {
+        let bare = SecurityEvent {
+            origin: Origin::default(),
+            session: None,
+            kind: EventKind::Disabled,
+            ..signed_in(now())
+        };
+        Ok(vec![signed_in(now()), bare])
+    });
+    let answer = send_one(mocks, request(Method::GET, "/api/1/events")).await;
+    let id = session().to_string();
+    let at = "2026-11-23T07:00:00.000000Z";
+    assert_eq!(
+        answer.json(),
+        json!([
+            {"id": id, "kind": "signed-in", "at": at, "address": "192.0.2.1", "user_agent": "phone/1.0",
+             "session_id": id},
+            {"id": id, "kind": "disabled", "at": at, "address": null, "user_agent": null,
+             "session_id": null},
+        ])
+    );
+}
+
 #[actix_web::test]
 async fn an_export_has_everything_but_secrets() {
     let mut mocks = Mocks::default();
@@ -195,13 +234,14 @@ async fn an_export_has_everything_but_secrets() {
                 task: task(2),
                 deleted_at: at,
             }],
+            events: vec![signed_in(at)],
         }))
     });
     let answer = send_one(mocks, request(Method::GET, "/api/1/export")).await;
     let export = answer.json();
     let mut keys: Vec<_> = export.as_object().unwrap().keys().collect();
     keys.sort();
-    assert_eq!(keys, ["deleted_tasks", "sessions", "tasks", "user"]);
+    assert_eq!(keys, ["deleted_tasks", "events", "sessions", "tasks", "user"]);
     assert_eq!(export["sessions"][0]["current"], true);
     assert_eq!(
         (&export["tasks"][0]["id"], &export["deleted_tasks"][0]["id"]),

@@ -9,16 +9,21 @@ use actix_web::dev::Service;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{self, TestRequest};
+use errand_application::Recorder;
 use errand_application::accounts::AccountService;
 use errand_application::guard::SessionGuard;
 use errand_application::health::HealthService;
+use errand_application::in_flight::InFlight;
+use errand_application::limits::Limiter;
 use errand_application::ports::{
-    Clock, Ended, EndedCursor, Entropy, MockAccountStore, MockDatabaseHealth, MockPasswordHasher,
-    MockSessionStore, MockTaskStore, MockTokenSigner, Seen, Verdict, VerifiedToken,
+    Clock, Created, Ended, EndedCursor, Entropy, MockAccountStore, MockDatabaseHealth, MockEventStore,
+    MockLimitStore, MockPasswordHasher, MockSessionStore, MockTaskStore, MockTokenSigner, Seen, Verdict,
+    VerifiedToken,
 };
-use errand_application::sessions::SessionService;
+use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
-use errand_domain::account::{Email, PasswordHash, User, Username};
+use errand_domain::account::{Email, NewPassword, PasswordHash, User, Username};
+use errand_domain::limit::Take;
 use errand_domain::task::{NewTask, Priority, Tags, Task, Title};
 use errand_domain::{SessionId, TaskId, Timestamp, UserId};
 use serde_json::Value;
@@ -82,11 +87,15 @@ impl Entropy for Counting {
 /// Ports that fail at every call that a test did not expect; only tokens work from the start.
 pub struct Mocks {
     pub accounts: MockAccountStore,
+    pub events: MockEventStore,
+    pub limits: MockLimitStore,
     pub sessions: MockSessionStore,
     pub tasks: MockTaskStore,
     pub hasher: MockPasswordHasher,
     pub signer: MockTokenSigner,
     pub database: MockDatabaseHealth,
+    /// How many requests of one user are served at once.
+    pub at_once: usize,
 }
 
 impl Default for Mocks {
@@ -107,15 +116,30 @@ impl Default for Mocks {
                 cursor: EndedCursor(1),
             })
         });
+        let mut events = MockEventStore::new();
+        events.expect_note().return_const(());
+        let mut limits = MockLimitStore::new();
+        limits.expect_take().returning(|buckets, at| {
+            let taken = |_| Take::Taken { full_at: at };
+            Ok(buckets.iter().map(taken).collect())
+        });
+        limits.expect_give_back().returning(|_| Ok(()));
+        let mut hasher = MockPasswordHasher::new();
+        hasher
+            .expect_judge()
+            .returning(|password, email| Ok(NewPassword::parse(password, email)));
         let mut database = MockDatabaseHealth::new();
         database.expect_seen().returning(Seen::default);
         Self {
             accounts: MockAccountStore::new(),
+            events,
+            limits,
             sessions,
             tasks: MockTaskStore::new(),
-            hasher: MockPasswordHasher::new(),
+            hasher,
             signer,
             database,
+            at_once: 2,
         }
     }
 }
@@ -146,9 +170,9 @@ impl Mocks {
         self.tasks
             .expect_delete()
             .returning(|_, id, _| Ok(id == TaskId(1)));
-        self.tasks
-            .expect_create()
-            .returning(|owner, _, new, at| Ok(Some(Task::new(owner, TaskId(7), new.clone(), at))));
+        self.tasks.expect_create().returning(|owner, _, new, _, at| {
+            Ok(Created::Task(Task::new(owner, TaskId(7), new.clone(), at)))
+        });
         self
     }
 
@@ -157,29 +181,32 @@ impl Mocks {
         let entropy: Arc<dyn Entropy> = Arc::new(Counting::default());
         let store = Arc::new(self.sessions);
         let guard = Arc::new(SessionGuard::new(store.clone(), clock.clone()));
+        let recorder = Recorder::new(clock.clone(), entropy.clone());
+        let limiter = Arc::new(Limiter::new(Arc::new(self.limits), clock.clone(), Vec::new()));
         let sessions = Arc::new(SessionService::new(
             store,
             guard.clone(),
             Arc::new(self.signer),
-            clock.clone(),
-            entropy.clone(),
-            Duration::from_mins(15),
+            limiter.clone(),
+            recorder.clone(),
+            SessionSettings {
+                access_life: Duration::from_mins(15),
+                most_per_user: 50,
+            },
         ));
         Services {
             accounts: Arc::new(AccountService::new(
                 Arc::new(self.accounts),
+                Arc::new(self.events),
                 sessions.clone(),
                 guard,
                 Arc::new(self.hasher),
-                clock.clone(),
-                entropy.clone(),
+                limiter,
+                recorder.clone(),
             )),
             sessions,
-            tasks: Arc::new(TaskService::new(
-                Arc::new(self.tasks),
-                clock.clone(),
-                entropy.clone(),
-            )),
+            tasks: Arc::new(TaskService::new(Arc::new(self.tasks), recorder, 10_000)),
+            in_flight: InFlight::new(self.at_once),
             health: Arc::new(HealthService::new(Arc::new(self.database), clock.clone())),
             clock,
             entropy,

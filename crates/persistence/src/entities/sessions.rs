@@ -26,6 +26,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub last_used_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
+    pub refresh_full_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -57,6 +58,7 @@ impl Model {
                 .transpose()?,
             salt: digest(&self.salt, "salt")?.0,
             rotated_at: Timestamp::new(self.rotated_at),
+            full_at: self.refresh_full_at.map(Timestamp::new),
         })
     }
 }
@@ -93,6 +95,7 @@ pub fn begun(owner: UserId, session: &NewSession) -> ActiveModel {
         created_at: Set(at),
         last_used_at: Set(at),
         expires_at: Set(expiry(*created_at, *created_at).as_chrono()),
+        refresh_full_at: Set(None),
     }
 }
 

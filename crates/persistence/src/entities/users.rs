@@ -1,6 +1,6 @@
 //! Accounts.
 
-use errand_application::ports::Credentials;
+use errand_application::ports::{AccountState, Credentials};
 use errand_domain::account::{Email, PasswordHash, User, Username};
 use errand_domain::{Timestamp, UserId};
 use sea_orm::entity::prelude::*;
@@ -43,9 +43,17 @@ impl Model {
         })
     }
 
+    pub fn state(&self) -> Result<AccountState, Failure> {
+        Ok(AccountState {
+            user: self.user()?,
+            disabled_at: self.disabled_at.map(Timestamp::new),
+        })
+    }
+
     pub fn credentials(self) -> Result<Credentials, Failure> {
         Ok(Credentials {
             user: self.user()?,
+            disabled_at: self.disabled_at.map(Timestamp::new),
             password: PasswordHash::new(self.password_hash.0),
         })
     }

@@ -1,6 +1,7 @@
-//! Both databases keep every promise of the ports.
+//! Both databases keep every promise of the ports, PostgreSQL behind row-level security too.
 
-use crate::support::{PostgreSql, Sqlite};
+use crate::support::{Guarded, PostgreSql, Sqlite};
 
 errand_conformance::conformance!(sqlite = Sqlite);
 errand_conformance::conformance!(postgres = PostgreSql);
+errand_conformance::conformance!(row_level_security = Guarded);

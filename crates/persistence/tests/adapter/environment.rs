@@ -14,7 +14,7 @@ use errand_persistence::{CheckError, ConnectError, Database, DatabaseUrl, Migrat
 use errand_testbed::Postgres;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{PostgreSql, Stopped, at, open, register, settings, stores, task};
+use crate::support::{PostgreSql, Stopped, UNLIMITED, at, event, open, register, settings, stores, task};
 
 /// Tell a copy of this program what to connect to.
 const URL: &str = "ERRAND_TEST_URL";
@@ -187,15 +187,15 @@ async fn is_discreet() {
     let again = crate::support::account("Hidden.Ann@example.com", "hidden.bob");
     let conflict = stores
         .accounts
-        .register(&again, &crate::support::session())
+        .register(&again, Some(crate::support::session()), &event(at(0)))
         .await
         .unwrap_err();
     write!(shown, "{conflict:?} {conflict}").unwrap();
     let made = stores
         .tasks
-        .create(owner, "hidden-key", &task("hidden title"), at(1))
+        .create(owner, "hidden-key", &task("hidden title"), UNLIMITED, at(1))
         .await;
-    assert!(made.unwrap().is_some());
+    assert!(made.unwrap().task().is_some());
     // A value that the table refuses is in the server's message and detail.
     sqlx::query("ALTER TABLE tasks ADD CHECK (length(title) < 14)")
         .execute(&mut database.connect().await)
@@ -203,7 +203,7 @@ async fn is_discreet() {
         .unwrap();
     let refused = stores
         .tasks
-        .create(owner, "hidden-2", &task("hidden title 2"), at(1))
+        .create(owner, "hidden-2", &task("hidden title 2"), UNLIMITED, at(1))
         .await
         .unwrap_err();
     assert!(matches!(refused, StoreError::Broken(_)), "{refused:?}");

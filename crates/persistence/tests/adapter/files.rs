@@ -9,7 +9,7 @@ use errand_domain::account::PasswordHash;
 use errand_persistence::{ConnectError, Database, DatabaseUrl, Settings};
 
 use crate::environment::Log;
-use crate::support::{Sqlite, Stopped, at, open, register, stores, task};
+use crate::support::{Sqlite, Stopped, UNLIMITED, at, open, register, stores, task};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_file_is_private_and_durable() {
@@ -48,9 +48,10 @@ async fn data_is_there_after_closing_and_opening() {
     let made = sqlite
         .stores()
         .tasks
-        .create(owner, "key", &task("kept"), at(1))
+        .create(owner, "key", &task("kept"), UNLIMITED, at(1))
         .await
         .unwrap()
+        .task()
         .unwrap();
     sqlite.database.close(Duration::from_secs(5)).await;
     let closed = sqlite.stores().tasks.find(owner, made.id).await.unwrap_err();
@@ -101,13 +102,13 @@ async fn a_write_waits_for_another_process() {
         .unwrap();
     let stores = sqlite.stores();
     let new = task("t");
-    let creating = stores.tasks.create(owner, "key", &new, at(1));
+    let creating = stores.tasks.create(owner, "key", &new, UNLIMITED, at(1));
     let ending = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         sqlx::query("COMMIT").execute(&mut outside).await.unwrap();
     };
     let (made, ()) = tokio::join!(creating, ending);
-    assert!(made.unwrap().is_some());
+    assert!(made.unwrap().task().is_some());
 }
 
 /// What an administrator made is left as it is, but not in silence.

@@ -8,7 +8,7 @@ use errand_conformance::Harness;
 use errand_persistence::{DatabaseUrl, Settings};
 use sqlx::SqliteConnection;
 
-use crate::support::{Sqlite, account, at, open, register, session, stores, task};
+use crate::support::{Sqlite, UNLIMITED, account, at, event, open, register, session, stores, task};
 
 /// Tells a copy of this program that its disk is small.
 const SMALL: &str = "ERRAND_TEST_SMALL";
@@ -59,9 +59,9 @@ async fn writes_until_it_is_full() {
     let mut acknowledged = Vec::new();
     let error = loop {
         let key = format!("key-{}", acknowledged.len());
-        match all.tasks.create(owner, &key, &task("t"), at(1)).await {
+        match all.tasks.create(owner, &key, &task("t"), UNLIMITED, at(1)).await {
             Ok(made) => {
-                made.unwrap();
+                made.task().unwrap();
                 acknowledged.push(key);
             }
             Err(error) => break error,
@@ -76,7 +76,11 @@ async fn writes_until_it_is_full() {
     let error = loop {
         let name = format!("bob{made}");
         let account = account(&format!("{name}@example.com"), &name);
-        match all.accounts.register(&account, &session()).await {
+        match all
+            .accounts
+            .register(&account, Some(session()), &event(at(0)))
+            .await
+        {
             Ok(_) => made += 1,
             Err(error) => break error,
         }
@@ -91,14 +95,18 @@ async fn writes_until_it_is_full() {
         .await
         .unwrap();
     let again = account("ann@example.com", "ann");
-    let error = all.accounts.register(&again, &session()).await.unwrap_err();
+    let error = all
+        .accounts
+        .register(&again, Some(session()), &event(at(0)))
+        .await
+        .unwrap_err();
     assert!(
         matches!(error, StoreError::Conflict(UniqueKey::Email)),
         "{error:?}"
     );
     for key in ["after-1", "after-2"] {
-        let made = all.tasks.create(owner, key, &task("t"), at(1)).await;
-        assert!(made.unwrap().is_some());
+        let made = all.tasks.create(owner, key, &task("t"), UNLIMITED, at(1)).await;
+        assert!(made.unwrap().task().is_some());
         acknowledged.push(key.to_owned());
     }
     assert_eq!(keys(&mut outside).await, acknowledged);
@@ -107,8 +115,11 @@ async fn writes_until_it_is_full() {
     sqlite.database.close(Duration::from_secs(5)).await;
     let path = sqlite.dir.path().join("errand.db");
     let reopened = stores(&open(&Settings::new(DatabaseUrl::sqlite(path))).await);
-    let made = reopened.tasks.create(owner, "after-2", &task("t"), at(1)).await;
-    assert!(made.unwrap().is_some());
+    let made = reopened
+        .tasks
+        .create(owner, "after-2", &task("t"), UNLIMITED, at(1))
+        .await;
+    assert!(made.unwrap().task().is_some());
     assert_eq!(keys(&mut outside).await, acknowledged);
     println!("nothing was lost");
 }

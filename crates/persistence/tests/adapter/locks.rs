@@ -7,12 +7,20 @@ use errand_conformance::{Harness, Stores};
 use errand_domain::{Timestamp, UserId};
 use sqlx::PgConnection;
 
-use crate::support::{PostgreSql, account, at, digest, session, until_blocked};
+use crate::support::{PostgreSql, account, at, digest, event, session, until_blocked};
 
 async fn ann(stores: &Stores) -> (UserId, NewSession) {
     let first = session();
     let ann = account("ann@example.com", "ann");
-    (stores.accounts.register(&ann, &first).await.unwrap().id, first)
+    (
+        stores
+            .accounts
+            .register(&ann, Some(first.clone()), &event(at(0)))
+            .await
+            .unwrap()
+            .id,
+        first,
+    )
 }
 
 async fn run(conn: &mut PgConnection, statements: &[&'static str]) {
@@ -29,7 +37,7 @@ async fn rotate(stores: &Stores, owner: UserId, of: &NewSession, n: u64, at: Tim
     };
     stores
         .sessions
-        .rotate(owner, of.id, &of.family, &token, &next, at)
+        .rotate(owner, of.id, &of.family, &token, &next, &event(at))
         .await
         .unwrap()
 }
@@ -54,7 +62,7 @@ async fn whoever_ends_a_session_holds_the_account_first() {
                 if reuse {
                     rotate(&stores, owner, &first, 0, at(2)).await == Rotation::Reused
                 } else {
-                    stores.sessions.end(owner, first.id, at(2)).await.unwrap()
+                    stores.sessions.end(owner, first.id, &event(at(2))).await.unwrap()
                 }
             }
         };

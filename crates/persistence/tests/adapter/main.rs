@@ -17,6 +17,7 @@ mod migrations;
 mod outages;
 mod races;
 mod round_trips;
+mod row_level_security;
 mod shield;
 mod support;
 mod tables;

@@ -7,7 +7,7 @@ use sqlx::Connection;
 
 use crate::support::{open, register, settings, stores};
 
-const NAMES: [&str; 1] = ["m20261123_000001_initial"];
+const NAMES: [&str; 2] = ["m20261123_000001_initial", "m20261124_000002_defence"];
 
 async fn six_at_once(settings: &Settings) {
     let outcomes = parallel(6, |_| {

@@ -8,7 +8,7 @@ use errand_domain::UserId;
 use errand_persistence::{CheckError, DatabaseUrl, Settings};
 use errand_testbed::{Postgres, Proxy};
 
-use crate::support::{PostgreSql, at, open, register, stores, task};
+use crate::support::{PostgreSql, UNLIMITED, at, open, register, stores, task};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_is_unavailable_in_time() {
@@ -50,8 +50,11 @@ async fn closed_connections_are_replaced_unseen() {
         assert!(stores.accounts.find(owner).await.unwrap().is_some());
         // After the first failure the idle connections are asked first, so a single statement is safe too.
         let key = format!("key-{round}");
-        let made = stores.tasks.create(owner, &key, &task("t"), at(1)).await;
-        assert!(made.unwrap().is_some());
+        let made = stores
+            .tasks
+            .create(owner, &key, &task("t"), UNLIMITED, at(1))
+            .await;
+        assert!(made.unwrap().task().is_some());
     }
     assert!(postgres.database.health().seen().failure.is_some());
     postgres.database.health().ping().await.unwrap();
@@ -61,17 +64,27 @@ async fn closed_connections_are_replaced_unseen() {
 /// It has a key: once more makes nothing more, and tells what became of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_creation_whose_answer_is_lost_is_repeated() {
-    const COUNT: &str = "SELECT count(*) FROM tasks WHERE creation_key = $1";
     let proxy = Proxy::start(Postgres::shared().addr()).await;
-    let postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    creation_is_repeated(&proxy, PostgreSql::at(Some(proxy.addr().port())).await).await;
+}
+
+/// The answer that is lost is the commit's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_whose_commit_is_lost_is_repeated() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    creation_is_repeated(&proxy, PostgreSql::guarded_at(Some(proxy.addr().port())).await).await;
+}
+
+async fn creation_is_repeated(proxy: &Proxy, postgres: PostgreSql) {
+    const COUNT: &str = "SELECT count(*) FROM tasks WHERE creation_key = $1";
     let stores = postgres.stores();
     let owner = register(&stores, "ann").await;
-    let mut outside = postgres.outside().await;
+    let mut outside = postgres.admin().await;
     for n in 0..4 {
         let key = format!("key-{n}");
         proxy.set_delay(Duration::from_millis(400));
         let new = task("t");
-        let creating = stores.tasks.create(owner, &key, &new, at(1));
+        let creating = stores.tasks.create(owner, &key, &new, UNLIMITED, at(1));
         let cutting = async {
             let mut made: i64 = 0;
             while made == 0 {
@@ -89,12 +102,49 @@ async fn a_creation_whose_answer_is_lost_is_repeated() {
             }
         };
         let (made, ()) = tokio::join!(creating, cutting);
-        assert_eq!(made.unwrap().unwrap().id.0, i64::from(n) + 1);
+        assert_eq!(made.unwrap().task().unwrap().id.0, i64::from(n) + 1);
         let count = sqlx::query_scalar(COUNT).bind(&key);
         let made: i64 = count.fetch_one(&mut outside).await.unwrap();
         assert_eq!(made, 1);
     }
     assert!(postgres.database.health().seen().failure.is_some());
+}
+
+/// What became of it nobody knows, so nobody is told that there was nothing to delete.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_whose_answer_is_lost_is_not_repeated() {
+    for guarded in [false, true] {
+        let proxy = Proxy::start(Postgres::shared().addr()).await;
+        let port = Some(proxy.addr().port());
+        let postgres = if guarded {
+            PostgreSql::guarded_at(port).await
+        } else {
+            PostgreSql::at(port).await
+        };
+        let stores = postgres.stores();
+        let owner = register(&stores, "ann").await;
+        let made = stores
+            .tasks
+            .create(owner, "key", &task("t"), UNLIMITED, at(1))
+            .await;
+        let id = made.unwrap().task().unwrap().id;
+        let mut outside = postgres.admin().await;
+        proxy.set_delay(Duration::from_millis(400));
+        let cutting = async {
+            let mut deleted = false;
+            while !deleted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                let look = sqlx::query_scalar("SELECT bool_and(deleted_at IS NOT NULL) FROM tasks");
+                deleted = look.fetch_one(&mut outside).await.unwrap();
+            }
+            proxy.cut_all();
+            proxy.set_delay(Duration::ZERO);
+        };
+        let (deleted, ()) = tokio::join!(stores.tasks.delete(owner, id, at(2)), cutting);
+        let error = deleted.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert!(!stores.tasks.delete(owner, id, at(2)).await.unwrap());
+    }
 }
 
 /// A peer that falls silent holds its connections for a quarter of an hour; errand lets go of them.

@@ -6,11 +6,15 @@ use errand_conformance::{Harness, Stores};
 use errand_domain::account::PasswordHash;
 use errand_domain::task::{Completion, TaskChange};
 
-use crate::support::{PostgreSql, Sqlite, account, at, digest, register, session, task};
+use errand_domain::session::MAX_PER_USER;
+
+use crate::support::{
+    Guarded, PostgreSql, Sqlite, UNLIMITED, account, at, digest, event, register, session, task,
+};
 
 const MANY: usize = 50;
 
-macro_rules! on_both {
+macro_rules! on_all {
     ($($name:ident),* $(,)?) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread")]
@@ -28,10 +32,18 @@ macro_rules! on_both {
             })*
             use super::Harness;
         }
+        mod row_level_security {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let harness = super::Guarded::fresh().await;
+                super::$name(super::Harness::stores(&harness)).await;
+            })*
+            use super::Harness;
+        }
     };
 }
 
-on_both!(
+on_all!(
     one_registration_of_an_address_succeeds,
     every_creation_gets_its_own_id,
     one_key_makes_one_task,
@@ -63,7 +75,7 @@ async fn one_registration_of_an_address_succeeds(stores: Stores) {
             };
             stores
                 .accounts
-                .register(&account(&email, &name), &session())
+                .register(&account(&email, &name), Some(session()), &event(at(0)))
                 .await
         }
     })
@@ -86,9 +98,9 @@ async fn every_creation_gets_its_own_id(stores: Stores) {
         async move {
             let made = stores
                 .tasks
-                .create(owner, &format!("key-{n}"), &task("t"), at(1))
+                .create(owner, &format!("key-{n}"), &task("t"), UNLIMITED, at(1))
                 .await;
-            made.unwrap().unwrap().id.0
+            made.unwrap().task().unwrap().id.0
         }
     })
     .await;
@@ -102,25 +114,32 @@ async fn one_key_makes_one_task(stores: Stores) {
     let made = parallel(MANY, |_| {
         let stores = stores.clone();
         async move {
-            let made = stores.tasks.create(owner, "key", &task("t"), at(1)).await;
-            made.unwrap().unwrap()
+            let made = stores
+                .tasks
+                .create(owner, "key", &task("t"), UNLIMITED, at(1))
+                .await;
+            made.unwrap().task().unwrap()
         }
     })
     .await;
     assert!(made.iter().all(|task| *task == made[0]));
     let next = stores
         .tasks
-        .create(owner, "other", &task("t"), at(1))
+        .create(owner, "other", &task("t"), UNLIMITED, at(1))
         .await
         .unwrap()
+        .task()
         .unwrap();
     assert!(next.id > made[0].id);
 }
 
 async fn no_toggle_is_lost(stores: Stores) {
     let owner = register(&stores, "ann").await;
-    let made = stores.tasks.create(owner, "key", &task("t"), at(1)).await;
-    let id = made.unwrap().unwrap().id;
+    let made = stores
+        .tasks
+        .create(owner, "key", &task("t"), UNLIMITED, at(1))
+        .await;
+    let id = made.unwrap().task().unwrap().id;
     // An odd number, so that a lost pair shows too.
     let seen = parallel(MANY + 1, |_| {
         let stores = stores.clone();
@@ -151,7 +170,12 @@ async fn no_toggle_is_lost(stores: Stores) {
 async fn one_rotation_of_a_token_succeeds(stores: Stores) {
     let first = session();
     let ann = account("ann@example.com", "ann");
-    let owner = stores.accounts.register(&ann, &first).await.unwrap().id;
+    let owner = stores
+        .accounts
+        .register(&ann, Some(first.clone()), &event(at(0)))
+        .await
+        .unwrap()
+        .id;
     let outcomes = parallel(MANY, |n| {
         let (stores, first) = (stores.clone(), first.clone());
         async move {
@@ -161,7 +185,7 @@ async fn one_rotation_of_a_token_succeeds(stores: Stores) {
             };
             let rotation = stores
                 .sessions
-                .rotate(owner, first.id, &first.family, &first.token, &next, at(5))
+                .rotate(owner, first.id, &first.family, &first.token, &next, &event(at(5)))
                 .await;
             (next.salt, rotation.unwrap())
         }
@@ -186,7 +210,13 @@ async fn the_limit_of_sessions_holds(stores: Stores) {
     let owner = register(&stores, "ann").await;
     let started = parallel(MANY + 10, |_| {
         let stores = stores.clone();
-        async move { stores.sessions.start(owner, at(0), &session()).await.unwrap() }
+        async move {
+            stores
+                .sessions
+                .start(owner, at(0), &session(), MAX_PER_USER, &event(at(0)))
+                .await
+                .unwrap()
+        }
     })
     .await;
     let out: u64 = started
@@ -216,9 +246,17 @@ async fn an_account_goes_while_its_user_writes(stores: Stores) {
                         .unwrap();
                 }
                 let key = format!("key-{n}");
-                let made = stores.tasks.create(owner, &key, &task("t"), at(1)).await.unwrap();
-                stores.sessions.start(owner, at(0), &session()).await.unwrap();
-                if let Some(made) = made {
+                let made = stores
+                    .tasks
+                    .create(owner, &key, &task("t"), UNLIMITED, at(1))
+                    .await
+                    .unwrap();
+                stores
+                    .sessions
+                    .start(owner, at(0), &session(), MAX_PER_USER, &event(at(0)))
+                    .await
+                    .unwrap();
+                if let Some(made) = made.task() {
                     let toggle = TaskChange::completing(Completion::Toggle);
                     stores.tasks.change(owner, made.id, &toggle, at(2)).await.unwrap();
                 }

@@ -1,4 +1,5 @@
-//! What every request does costs one way to the server and back.
+//! What every request does costs one way to the server and back; behind row-level security four: `BEGIN`, whose
+//! rows, the statement, `COMMIT`.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use errand_domain::task::{Completion, TaskChange};
 use errand_testbed::{Postgres, Proxy};
 use uuid::Uuid;
 
-use crate::support::{PostgreSql, at, register, task};
+use crate::support::{PostgreSql, UNLIMITED, at, register, task};
 
 /// One way.
 const DELAY: Duration = Duration::from_millis(60);
@@ -34,10 +35,24 @@ async fn round_trips(mut call: impl AsyncFnMut(usize)) -> u32 {
 async fn hot_operations_take_one() {
     let proxy = Proxy::start(Postgres::shared().addr()).await;
     let postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    hot_operations_take(1, &proxy, postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_row_level_security_they_take_four() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let postgres = PostgreSql::guarded_at(Some(proxy.addr().port())).await;
+    hot_operations_take(4, &proxy, postgres).await;
+}
+
+async fn hot_operations_take(trips: u32, proxy: &Proxy, postgres: PostgreSql) {
     let stores = postgres.stores();
     let owner = register(&stores, "ann").await;
-    let made = stores.tasks.create(owner, "key", &task("t"), at(1)).await;
-    let id = made.unwrap().unwrap().id;
+    let made = stores
+        .tasks
+        .create(owner, "key", &task("t"), UNLIMITED, at(1))
+        .await;
+    let id = made.unwrap().task().unwrap().id;
     let query = TaskQuery {
         filter: TaskFilter::default(),
         sort: Sort::default(),
@@ -55,19 +70,25 @@ async fn hot_operations_take_one() {
 
     let create = round_trips(async |n| {
         let key = format!("key-{n}");
-        drop(stores.tasks.create(owner, &key, &task("t"), at(2)).await.unwrap());
+        drop(
+            stores
+                .tasks
+                .create(owner, &key, &task("t"), UNLIMITED, at(2))
+                .await
+                .unwrap(),
+        );
     });
-    assert_eq!(create.await, 1, "create");
+    assert_eq!(create.await, trips, "create");
     let find = round_trips(async |_| drop(stores.tasks.find(owner, id).await.unwrap()));
-    assert_eq!(find.await, 1, "find");
+    assert_eq!(find.await, trips, "find");
     let page = round_trips(async |_| drop(stores.tasks.page(owner, &query, seed).await.unwrap()));
-    assert_eq!(page.await, 1, "page");
+    assert_eq!(page.await, trips, "page");
     let change = round_trips(async |_| drop(stores.tasks.change(owner, id, &toggle, at(3)).await.unwrap()));
-    assert_eq!(change.await, 1, "change");
+    assert_eq!(change.await, trips, "change");
     let delete = round_trips(async |_| assert!(stores.tasks.delete(owner, id, at(4)).await.is_ok()));
-    assert_eq!(delete.await, 1, "delete");
+    assert_eq!(delete.await, trips, "delete");
     let credentials = round_trips(async |_| drop(stores.accounts.credentials(&name).await.unwrap()));
-    assert_eq!(credentials.await, 1, "credentials");
+    assert_eq!(credentials.await, trips, "credentials");
     let ended = round_trips(async |_| drop(stores.sessions.ended(None).await.unwrap()));
-    assert_eq!(ended.await, 1, "ended");
+    assert_eq!(ended.await, trips, "ended");
 }

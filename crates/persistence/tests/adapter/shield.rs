@@ -9,7 +9,9 @@ use errand_testbed::{Postgres, Proxy};
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use crate::support::{PostgreSql, account, at, digest, open, register, session, task, until_blocked};
+use crate::support::{
+    PostgreSql, UNLIMITED, account, at, digest, event, open, register, session, task, until_blocked,
+};
 
 /// A way, in the middle of which there is time to hang up.
 const DELAY: Duration = Duration::from_millis(4);
@@ -19,7 +21,19 @@ const CALLS: usize = 60;
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_that_hang_up_lose_nobody_a_write() {
     let proxy = Proxy::start(Postgres::shared().addr()).await;
-    let mut postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    let postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    hanging_up_loses_nothing(&proxy, postgres).await;
+}
+
+/// There every unit is a transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_hang_up_behind_row_level_security() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let postgres = PostgreSql::guarded_at(Some(proxy.addr().port())).await;
+    hanging_up_loses_nothing(&proxy, postgres).await;
+}
+
+async fn hanging_up_loses_nothing(proxy: &Proxy, mut postgres: PostgreSql) {
     // Fewer connections than callers, so that one is always taken over from somebody who hung up.
     postgres.settings.max_connections = 4;
     postgres.database = open(&postgres.settings).await;
@@ -40,7 +54,8 @@ async fn callers_that_hang_up_lose_nobody_a_write() {
                     0 => {
                         let name = format!("u{caller}x{call}");
                         let account = account(&format!("{name}@example.com"), &name);
-                        let registering = stores.accounts.register(&account, &session);
+                        let event = event(at(0));
+                        let registering = stores.accounts.register(&account, Some(session.clone()), &event);
                         drop(timeout(patience, registering).await);
                     }
                     1 => {
@@ -48,22 +63,23 @@ async fn callers_that_hang_up_lose_nobody_a_write() {
                             token: digest(7),
                             salt: [0; 32],
                         };
+                        let event = event(at(1));
                         let rotating = stores.sessions.rotate(
                             owner,
                             session.id,
                             &session.family,
                             &session.token,
                             &next,
-                            at(1),
+                            &event,
                         );
                         drop(timeout(patience, rotating).await);
                     }
                     2 => drop(timeout(patience, stores.accounts.export(owner, at(1))).await),
                     _ => {
                         let new = task("stays");
-                        let creating = stores.tasks.create(owner, &key, &new, at(1));
+                        let creating = stores.tasks.create(owner, &key, &new, UNLIMITED, at(1));
                         if let Ok(made) = timeout(patience * 2, creating).await {
-                            made.unwrap().unwrap();
+                            made.unwrap().task().unwrap();
                             acknowledged.push(key);
                         }
                     }
@@ -79,11 +95,14 @@ async fn callers_that_hang_up_lose_nobody_a_write() {
     proxy.set_delay(Duration::ZERO);
     for n in 0..100 {
         let key = format!("after-{n}");
-        let made = stores.tasks.create(owner, &key, &task("stays"), at(2)).await;
-        made.unwrap().unwrap();
+        let made = stores
+            .tasks
+            .create(owner, &key, &task("stays"), UNLIMITED, at(2))
+            .await;
+        made.unwrap().task().unwrap();
         acknowledged.push(key);
     }
-    let mut outside = postgres.outside().await;
+    let mut outside = postgres.admin().await;
     let stored: Vec<String> = sqlx::query_scalar("SELECT creation_key FROM tasks WHERE user_id = $1")
         .bind(owner.0)
         .fetch_all(&mut outside)
@@ -113,7 +132,8 @@ async fn a_write_without_a_caller_comes_to_its_end() {
     let account = account("bob@example.com", "bob");
     let session = session();
     // Five round trips of 100 ms.
-    let registering = stores.accounts.register(&account, &session);
+    let event = event(at(0));
+    let registering = stores.accounts.register(&account, Some(session.clone()), &event);
     assert!(timeout(Duration::from_millis(60), registering).await.is_err());
     proxy.set_delay(Duration::ZERO);
     let bob = errand_domain::account::LoginName::parse("bob").unwrap();
@@ -144,7 +164,8 @@ async fn a_unit_outlives_the_runtime_of_its_caller() {
             .build()
             .unwrap();
         worker.block_on(async {
-            let ending = sessions.end_all(owner);
+            let event = event(at(0));
+            let ending = sessions.end_all(owner, &event);
             tokio::select! {
                 _ = ending => panic!("the account was held"),
                 () = until_blocked(&mut look) => {}

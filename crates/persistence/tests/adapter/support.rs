@@ -7,10 +7,11 @@ use std::time::Duration;
 use errand_application::ports::{Clock, NewAccount, NewSession};
 use errand_conformance::{Harness, Stores};
 use errand_domain::account::{Email, PasswordHash, Username};
+use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::session::Digest;
 use errand_domain::task::{NewTask, Priority, Tags, Title};
 use errand_domain::{SessionId, Timestamp, UserId};
-use errand_persistence::{Database, DatabaseUrl, Settings};
+use errand_persistence::{AppRole, Database, DatabaseUrl, Settings};
 use errand_testbed::{Postgres, TestDatabase};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tokio::sync::OnceCell;
@@ -42,6 +43,8 @@ fn number() -> u64 {
 pub fn stores(database: &Database) -> Stores {
     Stores {
         accounts: database.accounts(),
+        events: database.events(),
+        limits: database.limits(),
         sessions: database.sessions(),
         tasks: database.tasks(),
     }
@@ -89,11 +92,17 @@ pub struct PostgreSql {
     pub database: Database,
     pub settings: Settings,
     outside: sqlx::postgres::PgConnectOptions,
+    inside: sqlx::postgres::PgConnectOptions,
+    admin: sqlx::postgres::PgConnectOptions,
 }
 
+/// What is copied.
 struct Template {
     lobby: TestDatabase,
     migrated: TestDatabase,
+    /// By which errand reaches it.
+    url: String,
+    row_level_security: bool,
 }
 
 async fn template() -> &'static Template {
@@ -103,11 +112,44 @@ async fn template() -> &'static Template {
             let lobby = Postgres::shared().create_database().await;
             let migrated = Postgres::shared().create_database().await;
             let database = open(&settings(&migrated, &migrated.url)).await;
-            assert_eq!(database.migrate().await.unwrap().len(), 1);
+            assert_eq!(database.migrate().await.unwrap().len(), 2);
             database.close(PATIENCE).await;
-            Template { lobby, migrated }
+            Template {
+                lobby,
+                url: migrated.url.clone(),
+                migrated,
+                row_level_security: false,
+            }
         })
         .await
+}
+
+async fn guarded_template() -> &'static Template {
+    static TEMPLATE: OnceCell<Template> = OnceCell::const_new();
+    TEMPLATE
+        .get_or_init(|| async {
+            let lobby = Postgres::shared().create_database().await;
+            let migrated = Postgres::shared().create_database().await;
+            let url = guard(&migrated).await;
+            Template {
+                lobby,
+                url,
+                migrated,
+                row_level_security: true,
+            }
+        })
+        .await
+}
+
+/// Migrates a database for a role of its own, behind row-level security; the role's URL.
+pub async fn guard(fresh: &TestDatabase) -> String {
+    fresh.allow_making_roles().await;
+    let role = AppRole::parse(&format!("app_{}", fresh.name().trim_start_matches("test_"))).unwrap();
+    let database = open(&settings(fresh, &fresh.url)).await;
+    let migrated = database.migrate_for(&role).await.unwrap();
+    assert_eq!((migrated.steps.len(), migrated.made_role), (2, true));
+    database.close(PATIENCE).await;
+    fresh.url_as(role.name()).await
 }
 
 pub fn settings(database: &TestDatabase, url: &str) -> Settings {
@@ -120,7 +162,16 @@ pub fn settings(database: &TestDatabase, url: &str) -> Settings {
 impl PostgreSql {
     /// Reached by another port of localhost, if one is given.
     pub async fn at(port: Option<u16>) -> Self {
-        let Template { lobby, migrated } = template().await;
+        Self::copied(template().await, port).await
+    }
+
+    /// The same behind row-level security, as a role that owns nothing.
+    pub async fn guarded_at(port: Option<u16>) -> Self {
+        Self::copied(guarded_template().await, port).await
+    }
+
+    async fn copied(template: &Template, port: Option<u16>) -> Self {
+        let Template { lobby, migrated, .. } = template;
         let name = format!("copy_{}", number());
         let owner = migrated.name();
         let mut admin = lobby.connect().await;
@@ -130,22 +181,44 @@ impl PostgreSql {
             .await
             .unwrap();
         admin.close().await.unwrap();
-        let url = port.map_or_else(|| migrated.url.clone(), |port| migrated.url_at(port));
         let to_copy = |url: &str| url.replace(&format!("/{owner}?"), &format!("/{name}?"));
-        let settings = settings(migrated, &to_copy(&url));
-        let outside: sqlx::postgres::PgConnectOptions = to_copy(&migrated.url).parse().unwrap();
+        let direct = to_copy(&migrated.url);
+        let mut url = to_copy(&template.url);
+        if let Some(port) = port {
+            let home = format!("@localhost:{}/", Postgres::shared().addr().port());
+            url = url.replace(&home, &format!("@localhost:{port}/"));
+        }
+        let mut settings = settings(migrated, &url);
+        settings.row_level_security = template.row_level_security;
+        settings.direct_url = Some(DatabaseUrl::parse(&direct).unwrap());
+        let options = |url: &str| -> sqlx::postgres::PgConnectOptions {
+            let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+            options.ssl_root_cert(&migrated.ca_file)
+        };
         Self {
             database: open(&settings).await,
             settings,
-            outside: outside.ssl_root_cert(&migrated.ca_file),
+            outside: options(&direct),
+            inside: options(&url),
+            admin: migrated.admin().database(&name),
         }
     }
 }
 
 impl PostgreSql {
-    /// A connection for a look from outside.
+    /// A connection for a look from outside, as the owner of the tables.
     pub async fn outside(&self) -> PgConnection {
         PgConnection::connect_with(&self.outside).await.unwrap()
+    }
+
+    /// A connection as errand has them.
+    pub async fn inside(&self) -> PgConnection {
+        PgConnection::connect_with(&self.inside).await.unwrap()
+    }
+
+    /// A connection as a superuser, whom no policy holds.
+    pub async fn admin(&self) -> PgConnection {
+        PgConnection::connect_with(&self.admin).await.unwrap()
     }
 }
 
@@ -156,6 +229,19 @@ impl Harness for PostgreSql {
 
     fn stores(&self) -> Stores {
         stores(&self.database)
+    }
+}
+
+/// PostgreSQL behind row-level security.
+pub struct Guarded(pub PostgreSql);
+
+impl Harness for Guarded {
+    async fn fresh() -> Self {
+        Self(PostgreSql::guarded_at(None).await)
+    }
+
+    fn stores(&self) -> Stores {
+        self.0.stores()
     }
 }
 
@@ -203,9 +289,28 @@ pub fn account(email: &str, username: &str) -> NewAccount {
     }
 }
 
+/// More tasks than any test makes.
+pub const UNLIMITED: u32 = 1_000_000;
+
+/// Something that happens then; of what kind does not matter.
+pub fn event(at: Timestamp) -> SecurityEvent {
+    SecurityEvent {
+        id: Uuid::from_u64_pair(0x0198_f3a0_0000_7000, number()),
+        kind: EventKind::SignedIn,
+        at,
+        origin: Origin::default(),
+        session: None,
+    }
+}
+
 pub async fn register(stores: &Stores, name: &str) -> UserId {
     let account = account(&format!("{name}@example.com"), name);
-    stores.accounts.register(&account, &session()).await.unwrap().id
+    stores
+        .accounts
+        .register(&account, Some(session()), &event(at(0)))
+        .await
+        .unwrap()
+        .id
 }
 
 pub fn task(title: &str) -> NewTask {

@@ -6,7 +6,9 @@ use errand_domain::TaskId;
 use errand_domain::task::{Completion, TaskChange};
 use sqlx::AssertSqlSafe;
 
-use crate::support::{PostgreSql, Sqlite, at, register, session, task};
+use errand_domain::session::MAX_PER_USER;
+
+use crate::support::{PostgreSql, Sqlite, UNLIMITED, at, event, register, session, task};
 
 /// The change counter, the last id, and each task's place among the changes.
 const COUNTED: &str = "SELECT change_counter, last_task_id FROM task_counters";
@@ -21,8 +23,11 @@ macro_rules! counted {
             let mut outside = harness.outside().await;
             let owner = register(&stores, "ann").await;
             let create = async |key: &str| {
-                let made = stores.tasks.create(owner, key, &task("t"), at(1)).await;
-                made.unwrap().unwrap().id
+                let made = stores
+                    .tasks
+                    .create(owner, key, &task("t"), UNLIMITED, at(1))
+                    .await;
+                made.unwrap().task().unwrap().id
             };
             let first = create("1").await;
             create("2").await;
@@ -129,9 +134,13 @@ async fn old_records_of_ended_sessions_go_with_traffic() {
     assert_eq!(ended.sessions.len(), 2, "of the last hour and a little");
     let old = stores.sessions.ended(Some(EndedCursor(1))).await.unwrap();
     assert_eq!(old.sessions.len(), 2, "older ones are of no use to anybody");
-    let started = stores.sessions.start(owner, at(0), &session()).await.unwrap();
+    let started = stores
+        .sessions
+        .start(owner, at(0), &session(), MAX_PER_USER, &event(at(0)))
+        .await
+        .unwrap();
     assert_eq!(started, Start::Started { pushed_out: 0 });
-    assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 2);
+    assert_eq!(stores.sessions.end_all(owner, &event(at(0))).await.unwrap(), 2);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM ended_sessions")
         .fetch_one(&mut outside)
         .await
@@ -165,7 +174,10 @@ macro_rules! set_back {
             let first = stores.sessions.ended(None).await.unwrap();
             assert_eq!(first.sessions.len(), 1);
             let session = stores.sessions.list(owner, at(1)).await.unwrap()[0].id;
-            assert_eq!(stores.sessions.end_all(owner).await.unwrap(), 1);
+            assert_eq!(
+                stores.sessions.end_all(owner, &event(at(0))).await.unwrap(),
+                1
+            );
             for place in [
                 first.cursor.0,
                 first.cursor.0 + HOURS,

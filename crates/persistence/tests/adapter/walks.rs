@@ -9,7 +9,7 @@ use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQ
 use errand_testbed::{Postgres, Proxy};
 use uuid::Uuid;
 
-use crate::support::{PostgreSql, Sqlite, at, register, task, until_blocked};
+use crate::support::{PostgreSql, Sqlite, UNLIMITED, at, register, task, until_blocked};
 
 const FILL: &str = "INSERT INTO tasks (user_id, id, creation_key, title, title_folded, priority, due_is_date, tags, \
     tag_keys, created_at, updated_at, version, change_seq) \
@@ -44,8 +44,11 @@ macro_rules! nearly_all_go {
     ($stores:expr, $outside:expr) => {{
         let stores = $stores;
         let owner = register(&stores, "ann").await;
-        let made = stores.tasks.create(owner, "key", &task("t"), at(1)).await;
-        made.unwrap().unwrap();
+        let made = stores
+            .tasks
+            .create(owner, "key", &task("t"), UNLIMITED, at(1))
+            .await;
+        made.unwrap().task().unwrap();
         sqlx::query(FILL).execute(&mut $outside).await.unwrap();
         let mut seen = page(&stores, owner, PageStart::Offset(0)).await;
         sqlx::query(ALL_BUT_THREE).execute(&mut $outside).await.unwrap();
@@ -84,8 +87,11 @@ async fn postgres_goes_over_what_is_left_of_a_walk_in_few_steps() {
 async fn three_tasks(stores: &Stores) -> UserId {
     let owner = register(stores, "ann").await;
     for key in ["1", "2", "3"] {
-        let made = stores.tasks.create(owner, key, &task("t"), at(1)).await;
-        assert!(made.unwrap().is_some());
+        let made = stores
+            .tasks
+            .create(owner, key, &task("t"), UNLIMITED, at(1))
+            .await;
+        assert!(made.unwrap().task().is_some());
     }
     owner
 }

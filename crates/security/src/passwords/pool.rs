@@ -9,15 +9,16 @@ use std::{io, thread};
 use errand_application::ports::HasherError;
 use tokio::sync::oneshot;
 
-/// Places in the queue, for each thread.
-const PLACES_PER_THREAD: usize = 8;
-/// How long a caller waits for its turn.
-const MAX_WAIT: Duration = Duration::from_secs(2);
+/// Places in the queue, for each thread that hashes.
+pub(super) const PLACES_PER_THREAD: usize = 8;
+/// How long a caller waits for its turn to have something hashed.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Ends its threads when it is dropped, after what they are at.
 pub(super) struct Pool {
     shared: Arc<Shared>,
     places: usize,
+    wait: Duration,
 }
 
 #[derive(Default)]
@@ -58,10 +59,12 @@ impl<T: Send, F: FnOnce() -> T + Send> Job for Task<T, F> {
 }
 
 impl Pool {
-    pub(super) fn start(threads: usize) -> io::Result<Self> {
+    /// So many may wait for so long.
+    pub(super) fn start(threads: usize, places: usize, wait: Duration) -> io::Result<Self> {
         let pool = Self {
             shared: Arc::default(),
-            places: threads * PLACES_PER_THREAD,
+            places,
+            wait,
         };
         for number in 0..threads {
             let shared = Arc::clone(&pool.shared);
@@ -86,7 +89,7 @@ impl Pool {
             answering,
         }))?;
         // Who gives up here closes the channel, by which the job is known to be unwanted.
-        if tokio::time::timeout(MAX_WAIT, started).await.is_err() {
+        if tokio::time::timeout(self.wait, started).await.is_err() {
             return Err(HasherError::Overloaded);
         }
         answer
@@ -171,7 +174,7 @@ mod tests {
 
     /// A pool of one thread that is busy until the sender is dropped, and the call that makes it so.
     async fn busy() -> (Arc<Pool>, mpsc::Sender<()>, JoinSet<()>) {
-        let pool = Arc::new(Pool::start(1).unwrap());
+        let pool = Arc::new(Pool::start(1, PLACES_PER_THREAD, MAX_WAIT).unwrap());
         let (release, wait) = mpsc::channel::<()>();
         let (running, runs) = oneshot::channel();
         let blocked = Arc::clone(&pool);
@@ -189,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panicking_job_fails_alone() {
-        let pool = Pool::start(1).unwrap();
+        let pool = Pool::start(1, PLACES_PER_THREAD, MAX_WAIT).unwrap();
         let failed = pool.run(|| panic!("on purpose")).await;
         assert!(matches!(failed, Err::<(), _>(HasherError::Failed(_))));
         assert_eq!(pool.run(|| 7).await.unwrap(), 7);
@@ -240,6 +243,7 @@ mod tests {
         let pool = Pool {
             shared: Arc::default(),
             places: 1,
+            wait: MAX_WAIT,
         };
         let started = std::time::Instant::now();
         assert!(matches!(pool.run(|| ()).await, Err(HasherError::Overloaded)));
@@ -249,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_threads_end_with_the_pool() {
-        let pool = Pool::start(2).unwrap();
+        let pool = Pool::start(2, PLACES_PER_THREAD, MAX_WAIT).unwrap();
         let shared = Arc::downgrade(&pool.shared);
         drop(pool);
         while shared.strong_count() > 0 {

@@ -72,6 +72,7 @@ keys! {
     HOST = Key::aliased("server.host", "HOST");
     PORT = Key::aliased("server.port", "PORT");
     CORS_ORIGINS = Key::aliased("server.cors_origins", "CORS_ORIGINS").list();
+    TRUSTED_PROXIES = Key::plain("server.trusted_proxies").list();
     SHUTDOWN_TIMEOUT = Key::plain("server.shutdown_timeout");
     WORKERS = Key::plain("server.workers");
     DATABASE_URL = Key::aliased("database.url", "DATABASE_URL").secret();
@@ -80,12 +81,17 @@ keys! {
     MAX_CONNECTIONS = Key::plain("database.max_connections");
     DEADLINE = Key::plain("database.deadline");
     MIGRATE_ON_START = Key::plain("database.migrate_on_start");
+    ROW_LEVEL_SECURITY = Key::plain("database.row_level_security");
     JWT_SECRET = Key::aliased("auth.jwt_secret", "JWT_SECRET").secret();
     JWT_VERIFY_SECRETS = Key::plain("auth.jwt_verify_secrets").list().secret();
     BCRYPT_COST = Key::plain("auth.bcrypt_cost");
     ACCESS_TOKEN_TTL = Key::plain("auth.access_token_ttl");
     ISSUER = Key::plain("auth.issuer");
     AUDIENCE = Key::plain("auth.audience");
+    EXEMPT_NETWORKS = Key::plain("limits.exempt_networks").list();
+    REQUESTS_IN_FLIGHT = Key::plain("limits.requests_in_flight_per_user");
+    TASKS_PER_USER = Key::plain("limits.tasks_per_user");
+    SESSIONS_PER_USER = Key::plain("limits.sessions_per_user");
     LOG_LEVEL = Key::plain("log.level");
     LOG_FORMAT = Key::plain("log.format");
 }

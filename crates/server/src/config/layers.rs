@@ -186,11 +186,18 @@ fn add_leaves(above: &str, table: HashMap<String, Value>, leaves: &mut BTreeMap<
         };
         match value.kind {
             ValueKind::Table(inner) if !inner.is_empty() => add_leaves(&path, inner, leaves),
+            // All its settings are commented out.
+            ValueKind::Table(_) if is_section(&path) => {}
             _ => {
                 leaves.insert(path, value);
             }
         }
     }
+}
+
+fn is_section(path: &str) -> bool {
+    let mut paths = ALL.iter().map(|key| key.path);
+    paths.any(|known| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn raw(value: Value) -> Option<Raw> {

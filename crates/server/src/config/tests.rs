@@ -74,7 +74,7 @@ fn defaults() {
     assert_eq!(config.database.own_dir.as_deref(), Some(Path::new("data")));
     assert!(config.database.direct_url.is_none() && config.database.ca_file.is_none());
     assert!(config.database.max_connections.is_none() && config.database.deadline.is_none());
-    assert!(config.database.migrate_on_start);
+    assert!(config.database.migrate_on_start && !config.database.row_level_security);
     assert!(config.auth.jwt_secret.is_none() && config.auth.jwt_verify_secrets.is_empty());
     assert_eq!(config.auth.bcrypt_cost, Cost::DEFAULT);
     assert_eq!(config.auth.access_token_ttl, Duration::from_mins(15));
@@ -170,6 +170,30 @@ fn every_setting_has_both_of_its_names() {
 }
 
 #[test]
+fn networks_and_quotas() {
+    let config = load(&[]).unwrap();
+    let limits = &config.limits;
+    assert_eq!(
+        (
+            limits.requests_in_flight_per_user,
+            limits.tasks_per_user,
+            limits.sessions_per_user
+        ),
+        (100, 10_000, 50)
+    );
+    assert!(limits.exempt_networks.is_empty() && config.server.trusted_proxies.is_empty());
+    let config = load(&[
+        ("ERRAND__LIMITS__EXEMPT_NETWORKS", "10.0.0.0/8, 2001:db8::/32"),
+        ("ERRAND__SERVER__TRUSTED_PROXIES", "192.0.2.1"),
+        ("ERRAND__LIMITS__TASKS_PER_USER", "5"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config.limits.exempt_networks.len(), 2);
+    assert_eq!(config.server.trusted_proxies[0].to_string(), "192.0.2.1/32");
+    assert_eq!(config.limits.tasks_per_user, 5);
+}
+
+#[test]
 fn every_key_can_be_in_the_file() {
     // Whatever is wrong with "?", nothing says that the key is not a setting.
     let lines: Vec<String> = ALL.iter().map(|key| format!("{} = '?'", key.path)).collect();
@@ -197,7 +221,7 @@ fn text_that_looks_like_a_number_stays_text() {
 #[test]
 fn all_faults_are_reported_at_once_by_the_name_that_was_used() {
     let file = TomlFile::new(
-        "colour = 'red'\n[server]\nport = 70000\nprot = 1\n[log]\nlevel = 'loud'\n[auth]\nissuer = 1.5\n[limits]\n",
+        "colour = 'red'\n[server]\nport = 70000\nprot = 1\n[log]\nlevel = 'loud'\n[auth]\nissuer = 1.5\n[limits]\n# tasks_per_user = 5\n[limitz]\n",
     );
     let at = |key: &str| format!("{key} (in {})", file.path().display());
     assert_faults(
@@ -213,7 +237,7 @@ fn all_faults_are_reported_at_once_by_the_name_that_was_used() {
             &at("server.prot"),
             &at("log.level"),
             &at("auth.issuer"),
-            &at("limits"),
+            &at("limitz"),
             "ERRAND__AUTH__BCRYPT_COSTS is not a setting",
             "ERRAND__AUTH__BCRYPT_COST must be a whole number from 10 to 14",
             "CORS_ORIGINS (each of them) must be written as browsers send it: https://a.example",
@@ -246,6 +270,17 @@ fn values_out_of_range_are_refused() {
             ],
         ),
         ("ERRAND__SERVER__WORKERS", &["0", "2000"]),
+        (
+            "ERRAND__SERVER__TRUSTED_PROXIES",
+            &["proxy", "10.0.0.0/33", "10.0.0.1/8", "*", "10.0.0.0-10.0.0.9"],
+        ),
+        (
+            "ERRAND__LIMITS__EXEMPT_NETWORKS",
+            &["everybody", "2001:db8::1/32"],
+        ),
+        ("ERRAND__LIMITS__REQUESTS_IN_FLIGHT_PER_USER", &["0", "10001"]),
+        ("ERRAND__LIMITS__TASKS_PER_USER", &["0", "1000001"]),
+        ("ERRAND__LIMITS__SESSIONS_PER_USER", &["0", "1001"]),
         ("ERRAND__DATABASE__MAX_CONNECTIONS", &["0", "1001"]),
         ("ERRAND__LOG__FORMAT", &["xml", "JSON"]),
         (
@@ -301,6 +336,24 @@ fn postgres_needs_a_secret_to_serve_and_none_to_migrate() {
         load(&[url, ("JWT_SECRET", "secret")]),
         &["JWT_SECRET must have at least 32 bytes"],
     );
+}
+
+#[test]
+fn row_level_security_is_for_postgres() {
+    let on = ("ERRAND__DATABASE__ROW_LEVEL_SECURITY", "true");
+    let fault = "ERRAND__DATABASE__ROW_LEVEL_SECURITY must be false when the database is SQLite";
+    assert_faults(load(&[on]), &[fault]);
+    assert_faults(load(&[on, ("DATABASE_URL", "sqlite://x.db")]), &[fault]);
+    // Of a database that is none nothing more can be said.
+    assert_faults(
+        load(&[on, ("DATABASE_URL", "mysql://u:p@h/d")]),
+        &["DATABASE_URL"],
+    );
+    let url = ("DATABASE_URL", "postgres://ann:hunter22@db.example/todo");
+    let config = load(&[on, url, ("JWT_SECRET", SECRET)]).unwrap();
+    assert!(config.database.row_level_security);
+    let off = ("ERRAND__DATABASE__ROW_LEVEL_SECURITY", "false");
+    assert!(!load(&[off]).unwrap().database.row_level_security);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What the texts of settings may be. Each fails with what would be right.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use errand_persistence::DatabaseUrl;
+use ipnet::IpNet;
 use url::Url;
 
 type Parsed<T> = Result<T, String>;
@@ -87,6 +89,17 @@ pub fn name(text: &str) -> Parsed<String> {
     } else {
         Err("must have at most 200 bytes and no control characters".to_owned())
     }
+}
+
+/// A network in CIDR notation (RFC 4632), or one address.
+pub fn network(text: &str) -> Parsed<IpNet> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    // With bits of a host it is a slip: which network is meant?
+    network
+        .ok()
+        .filter(|net| net.trunc() == *net)
+        .ok_or_else(|| "must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address".to_owned())
 }
 
 /// An origin as a browser sends it (RFC 6454 section 6.2), so that comparing bytes is right.

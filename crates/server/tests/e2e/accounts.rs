@@ -3,9 +3,9 @@
 use errand_testbed::{Answer, Api, Person};
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Service, create, essence, list, on_both, problem};
+use crate::support::{Backend, Service, create, essence, list, on_all, problem};
 
-on_both!(
+on_all!(
     a_grant_has_the_shape_of_the_contract,
     every_old_path_works,
     token_speaks_oauth2,

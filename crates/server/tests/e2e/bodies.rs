@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{Backend, list, on_both, problem};
+use crate::support::{Backend, list, on_all, problem};
 use crate::tasks::ann;
 
-on_both!(every_fault_of_a_body_is_named, bodies_of_the_wrong_kind);
+on_all!(every_fault_of_a_body_is_named, bodies_of_the_wrong_kind);
 
 async fn every_fault_of_a_body_is_named(backend: Backend) {
     let (service, ann) = ann(backend).await;

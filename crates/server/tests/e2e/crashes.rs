@@ -9,15 +9,16 @@ use errand_testbed::Person;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{Backend, Service, all_pages, on_both};
+use crate::support::{Backend, Service, all_pages, on_all};
 
-on_both!(what_was_acknowledged_survives_twenty_crashes);
+on_all!(what_was_acknowledged_survives_twenty_crashes);
 
 async fn what_was_acknowledged_survives_twenty_crashes(backend: Backend) {
     let mut service = Service::start(backend).await;
     let ann = Person::register(&service.api, "ann").await;
     let acknowledged = Arc::new(Mutex::new(HashSet::new()));
     for round in 0..20_u64 {
+        let before = acknowledged.lock().unwrap().len();
         let mut writers = JoinSet::new();
         for writer in 0..8 {
             let (api, ann, acknowledged) = (service.api.clone(), ann.clone(), acknowledged.clone());
@@ -38,7 +39,14 @@ async fn what_was_acknowledged_survives_twenty_crashes(backend: Backend) {
                 }
             });
         }
-        tokio::time::sleep(Duration::from_millis(30 + round * 37 % 140)).await;
+        // In the middle of writes, however fast they are here.
+        for _ in 0..2000 {
+            if acknowledged.lock().unwrap().len() >= before + 5 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(round * 37 % 140)).await;
         service.crash_and_restart().await;
         while let Some(done) = writers.join_next().await {
             done.unwrap();

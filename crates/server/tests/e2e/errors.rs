@@ -5,9 +5,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Backend, Service, on_both, problem};
+use crate::support::{Backend, Service, on_all, problem};
 
-on_both!(
+on_all!(
     unknown_paths_and_wrong_methods,
     ids_that_are_none,
     head_works_where_get_does,

@@ -6,9 +6,9 @@ use errand_http::Access;
 use errand_testbed::{Api, Person};
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Service, create, essence, list, on_both, problem};
+use crate::support::{Backend, Service, create, essence, list, on_all, problem};
 
-on_both!(
+on_all!(
     no_route_serves_without_a_token,
     no_route_serves_another_users_path,
     a_foreign_id_and_an_absent_id_are_the_same,

@@ -3,10 +3,10 @@
 use errand_testbed::Person;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Service, all_pages, create, list, next_link, on_both, pluck, problem};
+use crate::support::{Backend, Service, all_pages, create, list, next_link, on_all, pluck, problem};
 use crate::tasks::ann;
 
-on_both!(
+on_all!(
     lists_filter,
     lists_search_literally_and_in_unicode,
     lists_sort,

@@ -3,9 +3,9 @@
 use errand_testbed::Person;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, SIGNING_KEY, Service, create, on_both};
+use crate::support::{Backend, SIGNING_KEY, Service, create, on_all};
 
-on_both!(one_line_per_request, no_secret_is_ever_written);
+on_all!(one_line_per_request, no_secret_is_ever_written);
 
 async fn one_line_per_request(backend: Backend) {
     let service = Service::start(backend).await;

@@ -1,4 +1,4 @@
-//! errand end to end: the real program over real TCP, on SQLite and on PostgreSQL.
+//! errand end to end: the real program over real TCP, on SQLite, on PostgreSQL, and there behind row-level security.
 //!
 //! One test binary, so that all tests share one throwaway cluster. Each test has a service and a database of
 //! its own.
@@ -11,15 +11,22 @@
 
 mod aborts;
 mod accounts;
+mod administration;
 mod bodies;
 mod crashes;
 mod errors;
+mod events;
+mod fairness;
+mod idle;
 mod isolation;
+mod limits;
 mod lists;
 mod logs;
 mod paging;
 mod races;
 mod readme;
+mod replicas;
+mod row_level_security;
 mod sessions;
 mod support;
 mod tasks;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use errand_testbed::Person;
 use serde_json::json;
 
-use crate::support::{Backend, Service, all_pages, create, on_both, pluck};
+use crate::support::{Backend, Service, all_pages, create, on_all, pluck};
 
-on_both!(every_task_that_exists_throughout_is_seen_once);
+on_all!(every_task_that_exists_throughout_is_seen_once);
 
 #[expect(clippy::disallowed_methods, reason = "tests may spawn")]
 async fn every_task_that_exists_throughout_is_seen_once(backend: Backend) {

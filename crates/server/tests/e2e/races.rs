@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use errand_testbed::Person;
 use serde_json::json;
 
-use crate::support::{Backend, Service, at_once, create, list, on_both};
+use crate::support::{Backend, Service, at_once, create, list, on_all};
 
-on_both!(
+on_all!(
     one_registration_wins,
     one_line_of_refresh_tokens_lives,
     every_toggle_counts,

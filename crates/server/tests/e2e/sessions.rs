@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Backend, Service, on_both, problem};
+use crate::support::{Backend, Service, on_all, problem};
 
-on_both!(
+on_all!(
     sessions_are_listed_and_ended,
     logout_ends_the_session_at_once,
     ending_all_ends_the_callers_too,
@@ -185,7 +185,7 @@ async fn a_stolen_refresh_token_ends_the_session(backend: Backend) {
         200,
         "another session suffers"
     );
-    assert!(service.errand.log().contains("refresh_token_reused"));
+    assert!(service.errand.log().contains("refresh-token-reused"));
 }
 
 async fn only_well_formed_bearers_are_let_in(backend: Backend) {

@@ -1,7 +1,9 @@
 //! A running service for a test, and small helpers.
 
 use std::future::Future;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use errand_testbed::{Answer, Api, Errand, Person, Postgres, TestDatabase};
@@ -17,10 +19,12 @@ pub const SIGNING_KEY: &str = "pq8v3KzR1mX7tYw2LsNf6GhJ4bDc9QaE";
 pub enum Backend {
     Sqlite,
     Postgres,
+    /// PostgreSQL behind row-level security, as a role that owns nothing.
+    PostgresRls,
 }
 
-/// Runs async functions that take a [`Backend`] on both, each as a test of its own.
-macro_rules! on_both {
+/// Runs async functions that take a [`Backend`] on all, each as a test of its own.
+macro_rules! on_all {
     ($($name:ident),* $(,)?) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,9 +38,15 @@ macro_rules! on_both {
                 super::$name(crate::support::Backend::Postgres).await;
             })*
         }
+        mod row_level_security {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::support::Backend::PostgresRls).await;
+            })*
+        }
     };
 }
-pub(crate) use on_both;
+pub(crate) use on_all;
 
 /// A running errand with a database of its own.
 pub struct Service {
@@ -58,6 +68,8 @@ impl Service {
         let mut env = vec![
             ("JWT_SECRET", SIGNING_KEY.to_owned()),
             ("ERRAND__AUTH__BCRYPT_COST", "10".to_owned()),
+            // All tests come from one address.
+            ("ERRAND__LIMITS__EXEMPT_NETWORKS", "127.0.0.0/8".to_owned()),
         ];
         let database = match backend {
             Backend::Sqlite => {
@@ -71,6 +83,14 @@ impl Service {
                 let database = Postgres::shared().create_database().await;
                 env.push(("DATABASE_URL", database.url.clone()));
                 env.push(("DATABASE_CA_FILE", database.ca_file.display().to_string()));
+                Some(database)
+            }
+            Backend::PostgresRls => {
+                let database = Postgres::shared().create_database().await;
+                env.push(("DATABASE_URL", guard(&database).await));
+                env.push(("DATABASE_DIRECT_URL", database.url.clone()));
+                env.push(("DATABASE_CA_FILE", database.ca_file.display().to_string()));
+                env.push(("ERRAND__DATABASE__ROW_LEVEL_SECURITY", "true".to_owned()));
                 Some(database)
             }
         };
@@ -96,6 +116,12 @@ impl Service {
         self.api = Api::new(self.errand.base_url());
     }
 
+    /// Another value of a variable, for what is started from now on.
+    pub fn set(&mut self, key: &'static str, value: &str) {
+        self.env.retain(|(k, _)| *k != key);
+        self.env.push((key, value.to_owned()));
+    }
+
     /// A second replica on the same database.
     pub async fn replica(&self) -> (Errand, Api) {
         let errand = Errand::start(binary(), &self.env).await;
@@ -103,10 +129,54 @@ impl Service {
         (errand, api)
     }
 
+    /// Runs `errand` with these arguments on the same database, with `input` on its standard input.
+    pub fn command(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .env_clear()
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that reads nothing may have ended by now.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        child.wait_with_output().unwrap()
+    }
+
+    /// What a variable was set to at the start.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        let found = self.env.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The PostgreSQL database beneath.
     pub fn database(&self) -> &TestDatabase {
         self.database.as_ref().unwrap()
     }
+}
+
+/// Does what an operator does to put a new database behind row-level security; the URL for errand.
+async fn guard(database: &TestDatabase) -> String {
+    database.allow_making_roles().await;
+    let role = format!("app_{}", database.name().trim_start_matches("test_"));
+    let mut command = Command::new(binary());
+    command
+        .args(["migrate", "up", "--app-role", &role])
+        .env_clear()
+        .env("DATABASE_URL", &database.url)
+        .env("DATABASE_CA_FILE", &database.ca_file);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    database.url_as(&role).await
 }
 
 pub fn binary() -> &'static Path {

@@ -3,9 +3,9 @@
 use errand_testbed::Person;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Service, create, list, on_both, problem};
+use crate::support::{Backend, Service, create, list, on_all, problem};
 
-on_both!(
+on_all!(
     the_six_routes,
     every_field_comes_back,
     changes_merge,

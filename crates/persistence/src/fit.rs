@@ -1,0 +1,88 @@
+//! Whether the setting `database.row_level_security` and the database fit together.
+
+use sea_orm::{DatabaseConnection, DbErr};
+
+use crate::fence::Fence;
+use crate::policies::{self, State};
+use crate::unfit::Unfit;
+
+/// What a look at the database tells.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fit {
+    Fits,
+    /// There are no tables yet.
+    TooEarly,
+    Unfit(Unfit),
+}
+
+/// Looks at the catalogue, in one round trip.
+pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr> {
+    Ok(judge(&policies::state(conn).await?, fence))
+}
+
+fn judge(state: &[State], fence: Fence) -> Fit {
+    if state.is_empty() {
+        return Fit::TooEarly;
+    }
+    if !fence.is_on() {
+        // Not whether policies are there, but whether they hold this role: a plain owner is above them.
+        return if state.iter().any(|table| table.held) {
+            Fit::Unfit(Unfit::Unasked)
+        } else {
+            Fit::Fits
+        };
+    }
+    if state.iter().any(State::is_bypassed) {
+        return Fit::Unfit(Unfit::Bypassed);
+    }
+    let open: Vec<&str> = state
+        .iter()
+        .filter(|table| !table.is_guarded())
+        .map(|table| table.name.as_str())
+        .collect();
+    if !open.is_empty() {
+        return Fit::Unfit(Unfit::Unguarded(open.join(", ")));
+    }
+    let strange: Vec<String> = state
+        .iter()
+        .filter_map(|table| Some(format!("{} on {}", table.strange.as_ref()?, table.name)))
+        .collect();
+    if !strange.is_empty() {
+        return Fit::Unfit(Unfit::Opened(strange.join(", ")));
+    }
+    Fit::Fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(change: impl FnOnce(&mut State), on: bool) -> Fit {
+        let mut sessions = State::guarded("sessions");
+        change(&mut sessions);
+        judge(&[State::guarded("tasks"), sessions], Fence::new(on))
+    }
+
+    #[test]
+    fn every_way_not_to_fit() {
+        assert_eq!(judged(|_| {}, true), Fit::Fits);
+        assert_eq!(judged(|_| {}, false), Fit::Unfit(Unfit::Unasked));
+        let unguarded = Fit::Unfit(Unfit::Unguarded("sessions".into()));
+        assert_eq!(judged(|table| table.forced = false, true), unguarded);
+        assert_eq!(judged(|table| table.enabled = false, true), unguarded);
+        assert_eq!(
+            judged(|table| table.held = false, true),
+            Fit::Unfit(Unfit::Bypassed)
+        );
+        let strange = judged(|table| table.strange = Some("open".into()), true);
+        assert_eq!(strange, Fit::Unfit(Unfit::Opened("open on sessions".into())));
+        assert_eq!(judge(&[], Fence::new(true)), Fit::TooEarly);
+        let plain = State {
+            enabled: true,
+            forced: false,
+            held: false,
+            ..State::guarded("tasks")
+        };
+        assert_eq!(judge(&[plain], Fence::new(false)), Fit::Fits);
+    }
+}
