@@ -1,6 +1,7 @@
 //! The chores of the project: test, lint, layering, licences, sizes, text, circles, mutate.
 
 mod circles;
+mod defences;
 mod git;
 mod layering;
 mod licences;
@@ -11,6 +12,7 @@ mod pg_bin;
 mod postgres;
 mod run;
 mod sizes;
+mod table;
 mod text;
 
 use std::process::ExitCode;
@@ -27,7 +29,7 @@ usage: cargo xtask <chore>
   sizes           no source file over 500 lines without its tests
   text            no SQL that breaks under a migration or a pooler
   circles         no circle between the modules of a crate
-  mutate [NAMES]  take out one defence at a time and expect the test named for it to fail";
+  mutate [NAMES]  take out one defence at a time and expect what is named for it to fail: a test, or attacks";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -12,6 +12,7 @@
 mod aborts;
 mod accounts;
 mod administration;
+mod attacks;
 mod bodies;
 mod crashes;
 mod errors;
