@@ -1,6 +1,7 @@
 //! Opening the database. No library sees a URL: it is taken apart before (see [`crate::url`]).
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use errand_application::ports::Clock;
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, SqlitePool};
 use tracing::log::LevelFilter;
 
 use crate::db::Db;
@@ -223,6 +224,7 @@ async fn sqlite(path: &Path, settings: &Settings) -> Result<Pools, ConnectError>
             Err(error) => return Err(unusable(&error)),
         }
     };
+    check_writable(&write).await?;
     let read = pool()
         .max_connections(settings.max_connections)
         .connect_lazy_with(options.read_only(true));
@@ -254,6 +256,9 @@ fn warn_of_readers(path: &Path) {
 }
 
 /// Makes the file if there is none, for its owner's eyes only; its folder must be there.
+///
+/// One that is there is never opened here: to close any descriptor of it drops the locks that this process's
+/// SQLite holds (POSIX), and the next program that closes the database takes the log away under the service.
 fn create(path: &Path) -> Result<(), ConnectError> {
     let mut open = OpenOptions::new();
     open.write(true).create_new(true);
@@ -261,13 +266,25 @@ fn create(path: &Path) -> Result<(), ConnectError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
     match open.open(path) {
         Ok(_) => Ok(()),
-        // An existing one must be writable; a database that only reads fails at its first request.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => OpenOptions::new()
-            .append(true)
-            .open(path)
-            .map(drop)
-            .map_err(ConnectError::File),
+        Err(_) if path.is_dir() => Err(ConnectError::File(ErrorKind::IsADirectory.into())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(ConnectError::File(error)),
+    }
+}
+
+/// Refuses a database that only reads: it would fail at its first request. `BEGIN IMMEDIATE` alone does not tell,
+/// SQLite makes it a plain `BEGIN` there.
+async fn check_writable(write: &SqlitePool) -> Result<(), ConnectError> {
+    let tried = async {
+        let mut trying = write.begin_with("BEGIN IMMEDIATE").await?;
+        trying.execute("CREATE TABLE errand_write_probe (id)").await?;
+        trying.rollback().await
+    }
+    .await;
+    match tried {
+        Err(error) if !is_busy(&error) => Err(unusable(&error)),
+        // Another process writes, so it can be written.
+        _ => Ok(()),
     }
 }
 
@@ -282,4 +299,28 @@ fn is_busy(error: &sqlx::Error) -> bool {
 fn unusable(error: &sqlx::Error) -> ConnectError {
     let refused: Option<Refusal> = refusal(error);
     ConnectError::Unusable(refused.map_or_else(|| "it did not open in time".to_owned(), |r| r.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_only_reads_is_told_from_one_that_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(dir.path().join("a.db"))
+            .busy_timeout(Duration::ZERO)
+            .create_if_missing(true);
+        let one = SqlitePoolOptions::new().max_connections(1);
+        let write = one.clone().connect_with(options.clone()).await.unwrap();
+        check_writable(&write).await.unwrap();
+        let writing = write.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let other = one.clone().connect_with(options.clone()).await.unwrap();
+        check_writable(&other).await.unwrap();
+        writing.rollback().await.unwrap();
+        let read = one.connect_with(options.read_only(true)).await.unwrap();
+        let refused = check_writable(&read).await.unwrap_err();
+        assert!(matches!(refused, ConnectError::Unusable(_)), "{refused:?}");
+    }
 }

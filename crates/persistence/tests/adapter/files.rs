@@ -1,6 +1,6 @@
 //! A SQLite database is a file that only its owner can read and that survives a power cut.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
 
 use errand_application::ports::StoreError;
@@ -88,6 +88,41 @@ async fn what_cannot_be_opened_is_said_at_once() {
             .unwrap()
             .starts_with("not a database")
     );
+}
+
+/// It would fail at its first request. Root may write all the same.
+#[tokio::test]
+async fn a_file_that_may_only_be_read_is_refused() {
+    let sqlite = Sqlite::fresh().await;
+    sqlite.database.close(Duration::from_secs(5)).await;
+    let path = sqlite.dir.path().join("errand.db");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+    let root = std::fs::OpenOptions::new().append(true).open(&path).is_ok();
+    let settings = Settings::new(DatabaseUrl::sqlite(path));
+    let opened = Database::connect(&settings, std::sync::Arc::new(Stopped)).await;
+    match opened.err() {
+        None => assert!(root),
+        Some(error) => assert!(!root && matches!(error, ConnectError::Unusable(_)), "{error:?}"),
+    }
+}
+
+/// Whoever closes a descriptor of the file drops this process's locks on it, and another program that then
+/// closes the database removes the log that this one goes on writing to.
+#[tokio::test]
+async fn an_existing_file_is_locked_as_long_as_it_is_open() {
+    let sqlite = Sqlite::fresh().await;
+    sqlite.database.close(Duration::from_secs(5)).await;
+    let path = sqlite.dir.path().join("errand.db");
+    let again = open(&Settings::new(DatabaseUrl::sqlite(&path))).await;
+    again.migrate().await.unwrap();
+    let lock = format!(":{} ", path.metadata().unwrap().ino());
+    let process = format!(" {} ", std::process::id());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let held = locks
+        .lines()
+        .any(|line| line.contains(&lock) && line.contains(&process));
+    assert!(held, "{locks}");
+    again.close(Duration::from_secs(5)).await;
 }
 
 /// Another process may write for a while; ours waits.
