@@ -24,6 +24,7 @@ mod fields;
 mod json;
 mod middleware;
 mod origin;
+mod pace;
 mod query;
 mod routes;
 mod server;

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use crate::auth;
 use crate::context::Services;
 use crate::context::{Access, Matched, segment_of};
+use crate::pace;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
@@ -42,13 +43,28 @@ pub(crate) async fn admit(
         }
     };
     // What a panic leaves half done is dropped with the request.
-    match AssertUnwindSafe(work).catch_unwind().await {
+    let outcome = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(_) => Ok(ServiceResponse::from_err(
             Problem::internal("a handler panicked"),
             request,
         )),
+    };
+    if outcome.as_ref().is_ok_and(is_refusal) {
+        pace::refusal().await;
     }
+    outcome
+}
+
+/// An answer that costs so little that who gets it could ask for many.
+fn is_refusal(answer: &ServiceResponse) -> bool {
+    let problem = answer.response().error().and_then(Error::as_error::<Problem>);
+    problem.is_some_and(|problem| {
+        matches!(
+            problem.code(),
+            Code::TooManyAttempts | Code::TooManyRequests | Code::Overloaded
+        )
+    })
 }
 
 async fn check(

@@ -1,17 +1,18 @@
 //! Every error is a problem of the table, and every answer has its headers.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actix_web::dev::Service;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::test::TestRequest;
+use actix_web::test::{self, TestRequest};
 use errand_application::ports::{
     Created, Credentials, HasherError, MockLimitStore, Rotation, Seen, StoreError, UniqueKey,
 };
 use errand_domain::account::PasswordHash;
 use errand_domain::limit::Take;
 
-use super::support::{Answer, Mocks, TOKEN, now, send_one, user};
+use super::support::{Answer, Mocks, TOKEN, now, send_one, settings, user};
 use crate::problem::Code;
 
 fn get(path: &str) -> TestRequest {
@@ -298,6 +299,27 @@ async fn every_code_can_be_seen_and_no_other() {
         seen.insert(code);
     }
     assert_eq!(seen, Code::ALL.iter().copied().collect());
+}
+
+/// Who is refused and asks again at once gets the slower answers the more they are.
+#[actix_web::test]
+async fn refusals_wait_for_each_other() {
+    const MANY: u32 = 100;
+    for (mocks, request) in [
+        (crowded(), (|| get("/api/1/tasks")) as fn() -> TestRequest),
+        (tried_too_often(), || post("/api/auth/login", LOGIN)),
+        (overloaded(), || post("/api/auth/login", LOGIN)),
+    ] {
+        let app = test::init_service(crate::app(&mocks.services(), &settings())).await;
+        let started = Instant::now();
+        let all = (0..MANY).map(|_| app.call(request().to_request()));
+        for answer in futures_util::future::join_all(all).await {
+            assert!(answer.unwrap().headers().contains_key("retry-after"));
+        }
+        // Half of them, since not all need wait at the same time.
+        let least = Duration::from_micros(2_500) * (MANY / 2);
+        assert!(started.elapsed() >= least, "{:?}", started.elapsed());
+    }
 }
 
 #[actix_web::test]
