@@ -13,6 +13,7 @@ use errand_domain::limit::{Allowance, Take};
 use errand_domain::network::Network;
 use errand_domain::session::{Digest, REFRESHES};
 use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{AppError, Limited};
 use crate::ports::{Bucket, Clock, LimitStore};
@@ -62,6 +63,8 @@ pub struct Limiter {
     exempt: Vec<IpNet>,
     /// Until when a bucket is empty, by the monotonic clock.
     empty: Mutex<HashMap<Digest, Duration>>,
+    /// Proofs of passwords that may be under way.
+    proofs: Arc<Semaphore>,
 }
 
 /// An attempt that was let through, and what it took.
@@ -70,16 +73,29 @@ pub struct Limiter {
 pub(crate) struct Attempt {
     /// What is given back if it was no wrong guess.
     returnable: Vec<Bucket>,
+    /// Of a proof, until it is settled.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Attempt {
+    fn of(returnable: Vec<Bucket>) -> Self {
+        Self {
+            returnable,
+            _place: None,
+        }
+    }
 }
 
 impl Limiter {
-    /// Counts in `store`; limits by network do not touch the networks in `exempt`.
-    pub fn new(store: Arc<dyn LimitStore>, clock: Arc<dyn Clock>, exempt: Vec<IpNet>) -> Self {
+    /// Counts in `store`; limits by network do not touch the networks in `exempt`. So many `proofs` of passwords
+    /// may be under way at once: as many as the hasher has places for, so that one more costs the store nothing.
+    pub fn new(store: Arc<dyn LimitStore>, clock: Arc<dyn Clock>, exempt: Vec<IpNet>, proofs: usize) -> Self {
         Self {
             store,
             clock,
             exempt,
             empty: Mutex::default(),
+            proofs: Arc::new(Semaphore::new(proofs)),
         }
     }
 
@@ -108,7 +124,17 @@ impl Limiter {
         let mut wanted = vec![(ACCOUNT, key(ACCOUNT, &format!("{network} {who}")))];
         wanted.extend(self.by_network(NETWORK, origin));
         wanted.extend(self.by_network(SIGN_IN, origin));
-        self.take(wanted).await
+        // Who must wait long is told so even when all places are taken.
+        if let Some(limited) = self.remembered(&wanted) {
+            return Err(AppError::Limited(limited));
+        }
+        let place = Arc::clone(&self.proofs).try_acquire_owned();
+        let place = place.map_err(|_| AppError::Overloaded)?;
+        let attempt = self.take(wanted).await?;
+        Ok(Attempt {
+            _place: Some(place),
+            ..attempt
+        })
     }
 
     /// Before somebody registers.
@@ -186,8 +212,7 @@ impl Limiter {
         };
         let buckets: Vec<_> = wanted.iter().map(bucket).collect();
         if buckets.is_empty() {
-            let returnable = Vec::new();
-            return Ok(Attempt { returnable });
+            return Ok(Attempt::of(Vec::new()));
         }
         let takes = self.store.take(&buckets, self.clock.now()).await?;
         let (mut refused, mut returnable) = (None, Vec::new());
@@ -202,7 +227,7 @@ impl Limiter {
             }
         }
         let Some(limited) = refused else {
-            return Ok(Attempt { returnable });
+            return Ok(Attempt::of(returnable));
         };
         tracing::warn!(policy = limited.policy, "too many attempts");
         // Nothing was tried: what one bucket refused must not cost the others.
@@ -285,7 +310,11 @@ mod tests {
     fn limiter(exempt: &[&str]) -> (Limiter, Arc<Buckets>, Arc<FixedClock>) {
         let (store, clock) = (Arc::new(Buckets::default()), Arc::new(FixedClock::default()));
         let exempt = exempt.iter().map(|network| network.parse().unwrap()).collect();
-        (Limiter::new(store.clone(), clock.clone(), exempt), store, clock)
+        (
+            Limiter::new(store.clone(), clock.clone(), exempt, 9),
+            store,
+            clock,
+        )
     }
 
     async fn register(limiter: &Limiter, address: &str) -> Option<Duration> {
@@ -357,6 +386,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_proof_more_than_there_are_places_for_costs_the_store_nothing() {
+        let (limiter, store, _) = limiter(&[]);
+        let attempt = async |n: u32| {
+            let name = LoginName::parse(&format!("name{n}"));
+            limiter
+                .sign_in(name.as_ref(), &from(&format!("192.0.2.{n}")))
+                .await
+        };
+        let mut under_way = Vec::new();
+        for n in 0..9 {
+            under_way.push(attempt(n).await.unwrap());
+        }
+        for n in 10..20 {
+            assert!(matches!(attempt(n).await, Err(AppError::Overloaded)));
+        }
+        assert_eq!(*store.asked.lock().unwrap(), 9);
+        assert_eq!(
+            register(&limiter, "192.0.2.99").await,
+            None,
+            "has no place to take"
+        );
+        for settled in under_way {
+            limiter.settle(settled, Ok(())).await.unwrap();
+        }
+        for n in 20..40 {
+            let attempt = attempt(n).await.unwrap();
+            limiter.settle(attempt, Ok(())).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn what_one_bucket_refuses_costs_the_others_nothing() {
         let (limiter, ..) = limiter(&[]);
         let network = from("192.0.2.1");
@@ -398,7 +458,7 @@ mod tests {
         store
             .expect_take()
             .returning(|_, _| Err(StoreError::Unavailable("gone".into())));
-        let limiter = Limiter::new(Arc::new(store), Arc::new(FixedClock::default()), Vec::new());
+        let limiter = Limiter::new(Arc::new(store), Arc::new(FixedClock::default()), Vec::new(), 9);
         assert!(matches!(
             limiter.registration(&from("192.0.2.1")).await,
             Err(AppError::Unavailable(_))

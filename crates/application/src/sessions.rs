@@ -315,7 +315,7 @@ mod tests {
     fn service(store: MockSessionStore, signer: MockTokenSigner) -> SessionService {
         let (store, clock) = (Arc::new(store), Arc::new(FixedClock::default()));
         let guard = Arc::new(SessionGuard::new(store.clone(), clock.clone()));
-        let limiter = Limiter::new(Arc::new(Buckets::default()), clock.clone(), Vec::new());
+        let limiter = Limiter::new(Arc::new(Buckets::default()), clock.clone(), Vec::new(), 9);
         SessionService::new(
             store,
             guard,

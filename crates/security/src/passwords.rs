@@ -66,6 +66,11 @@ impl BcryptPasswords {
             judging: Pool::start(1, JUDGED_AT_ONCE, JUDGED_WITHIN)?,
         })
     }
+
+    /// So many passwords can be hashed or wait for it at once; one more is [`HasherError::Overloaded`].
+    pub fn places(&self) -> usize {
+        self.pool.capacity()
+    }
 }
 
 fn hashing(threads: usize) -> io::Result<Pool> {

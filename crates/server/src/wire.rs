@@ -103,7 +103,12 @@ pub fn services(
     })?;
     let hasher = BcryptPasswords::new(config.bcrypt_cost, entropy.clone()).map_err(WireError::Threads)?;
     let recorder = Recorder::new(clock.clone(), entropy.clone());
-    let limiter = Limiter::new(database.limits(), clock.clone(), limits.exempt_networks);
+    let limiter = Limiter::new(
+        database.limits(),
+        clock.clone(),
+        limits.exempt_networks,
+        hasher.places(),
+    );
     let limiter = Arc::new(limiter);
     let guard = Arc::new(SessionGuard::new(database.sessions(), clock.clone()));
     let sessions = Arc::new(SessionService::new(

@@ -69,7 +69,7 @@ impl Mocks {
             .returning(|password, email| Ok(NewPassword::parse(password, email)));
         let clock = Arc::new(FixedClock::default());
         let recorder = recorder(&clock);
-        let limiter = Arc::new(Limiter::new(self.limits, clock.clone(), Vec::new()));
+        let limiter = Arc::new(Limiter::new(self.limits, clock.clone(), Vec::new(), 9));
         let store = Arc::new(self.sessions);
         let guard = Arc::new(SessionGuard::new(store.clone(), clock.clone()));
         let signer = Arc::new(self.signer);

@@ -182,7 +182,7 @@ impl Mocks {
         let store = Arc::new(self.sessions);
         let guard = Arc::new(SessionGuard::new(store.clone(), clock.clone()));
         let recorder = Recorder::new(clock.clone(), entropy.clone());
-        let limiter = Arc::new(Limiter::new(Arc::new(self.limits), clock.clone(), Vec::new()));
+        let limiter = Arc::new(Limiter::new(Arc::new(self.limits), clock.clone(), Vec::new(), 9));
         let sessions = Arc::new(SessionService::new(
             store,
             guard.clone(),

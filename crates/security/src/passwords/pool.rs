@@ -17,6 +17,7 @@ pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 /// Ends its threads when it is dropped, after what they are at.
 pub(super) struct Pool {
     shared: Arc<Shared>,
+    threads: usize,
     places: usize,
     wait: Duration,
 }
@@ -63,6 +64,7 @@ impl Pool {
     pub(super) fn start(threads: usize, places: usize, wait: Duration) -> io::Result<Self> {
         let pool = Self {
             shared: Arc::default(),
+            threads,
             places,
             wait,
         };
@@ -73,6 +75,11 @@ impl Pool {
                 .spawn(move || shared.work())?;
         }
         Ok(pool)
+    }
+
+    /// So many may be worked on or wait.
+    pub(super) fn capacity(&self) -> usize {
+        self.threads + self.places
     }
 
     /// Runs `work` on one of the threads.
@@ -241,6 +248,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_longer_than_two_seconds_for_a_turn() {
         let pool = Pool {
+            threads: 1,
             shared: Arc::default(),
             places: 1,
             wait: MAX_WAIT,
