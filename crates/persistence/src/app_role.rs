@@ -7,13 +7,13 @@ use crate::error::refusal_of;
 /// Postgres cuts longer names.
 const LONGEST: usize = 63;
 
-/// The name of a role: `[a-z_][a-z0-9_]{0,62}`.
+/// The name of a role: `[a-z_][a-z0-9_]{0,62}`, and not one of PostgreSQL's own, which begin with `pg_`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppRole(String);
 
 /// It is no such name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must have 1 to 63 of a-z, 0-9 and _, and begin with no digit")]
+#[error("must have 1 to 63 of a-z, 0-9 and _, and begin neither with a digit nor with pg_")]
 pub struct InvalidRole;
 
 impl AppRole {
@@ -23,7 +23,8 @@ impl AppRole {
         let right = !text.is_empty()
             && text.len() <= LONGEST
             && text.chars().all(allowed)
-            && !text.starts_with(|c: char| c.is_ascii_digit());
+            && !text.starts_with(|c: char| c.is_ascii_digit())
+            && !text.starts_with("pg_");
         right.then(|| Self(text.to_owned())).ok_or(InvalidRole)
     }
 
@@ -68,7 +69,7 @@ pub async fn prepare(tx: &DatabaseTransaction, role: &AppRole) -> Result<bool, R
     }
     grant(tx, role).await?;
     // At last, because what everybody may do is known only now.
-    let reasons = might(tx, role).await?;
+    let reasons = might(tx, Some(role)).await?;
     if reasons.is_empty() {
         return Ok(made);
     }
@@ -173,6 +174,7 @@ const MIGHT: &str = "SELECT v.reason FROM pg_roles r \
      OR m.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))) g \
      CROSS JOIN LATERAL (VALUES \
      (r.rolsuper, 'is a superuser'), \
+     (NOT r.rolcanlogin, 'cannot log in (NOLOGIN)'), \
      (r.rolbypassrls, 'bypasses row-level security (BYPASSRLS)'), \
      (r.rolcreaterole, 'makes roles (CREATEROLE)'), \
      (r.rolreplication, 'reads everything by replication (REPLICATION)'), \
@@ -184,13 +186,13 @@ const MIGHT: &str = "SELECT v.reason FROM pg_roles r \
      'may truncate tables, refer to them or put triggers on them'), \
      (g.mighty IS NOT NULL, 'is a member of ' || g.mighty || ', which can more than it should')) \
      AS v (holds, reason) \
-     WHERE r.rolname = $1 AND v.holds AND (NOT r.rolsuper OR v.reason = 'is a superuser')";
+     WHERE r.rolname = coalesce($1, current_user) AND v.holds AND (NOT r.rolsuper OR v.reason = 'is a superuser')";
 
-/// What speaks against the role.
-async fn might(tx: &DatabaseTransaction, role: &AppRole) -> Result<Vec<String>, DbErr> {
+/// What speaks against the role, or against the one that asks.
+pub async fn might(conn: &impl ConnectionTrait, role: Option<&AppRole>) -> Result<Vec<String>, DbErr> {
     let sql = format!("{ERRAND}{MIGHT}");
-    let found = Reason::find_by_statement(statement(&sql, [role.name().into()]));
-    Ok(found.all(tx).await?.into_iter().map(|row| row.reason).collect())
+    let found = Reason::find_by_statement(statement(&sql, [role.map(AppRole::name).into()]));
+    Ok(found.all(conn).await?.into_iter().map(|row| row.reason).collect())
 }
 
 #[cfg(test)]
@@ -213,6 +215,7 @@ mod tests {
             "a\"b",
             "é",
             "a;",
+            "pg_monitor",
             too_long.as_str(),
         ] {
             assert_eq!(AppRole::parse(wrong), Err(InvalidRole), "{wrong}");

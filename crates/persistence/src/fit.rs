@@ -1,7 +1,8 @@
-//! Whether the setting `database.row_level_security` and the database fit together.
+//! Whether the settings and the database fit together.
 
 use sea_orm::{DatabaseConnection, DbErr};
 
+use crate::app_role;
 use crate::fence::Fence;
 use crate::policies::{self, State};
 use crate::unfit::Unfit;
@@ -15,9 +16,19 @@ pub enum Fit {
     Unfit(Unfit),
 }
 
-/// Looks at the catalogue, in one round trip.
+/// Looks at the catalogue. A role that could do more than it should is told of: the policies hold it all the same.
 pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr> {
-    Ok(judge(&policies::state(conn).await?, fence))
+    let fit = judge(&policies::state(conn).await?, fence);
+    if fence.is_on() && fit == Fit::Fits {
+        let reasons = app_role::might(conn, None).await?.join(", it ");
+        if !reasons.is_empty() {
+            tracing::warn!(
+                "the role in DATABASE_URL could undo row-level security: it {reasons}; use one that \
+                 \"errand migrate up --app-role\" prepared"
+            );
+        }
+    }
+    Ok(fit)
 }
 
 fn judge(state: &[State], fence: Fence) -> Fit {
@@ -29,7 +40,7 @@ fn judge(state: &[State], fence: Fence) -> Fit {
         return if state.iter().any(|table| table.held) {
             Fit::Unfit(Unfit::Unasked)
         } else {
-            Fit::Fits
+            useful(state)
         };
     }
     if state.iter().any(State::is_bypassed) {
@@ -50,7 +61,20 @@ fn judge(state: &[State], fence: Fence) -> Fit {
     if !strange.is_empty() {
         return Fit::Unfit(Unfit::Opened(strange.join(", ")));
     }
-    Fit::Fits
+    useful(state)
+}
+
+fn useful(state: &[State]) -> Fit {
+    let closed: Vec<&str> = state
+        .iter()
+        .filter(|table| !table.usable)
+        .map(|table| table.name.as_str())
+        .collect();
+    if closed.is_empty() {
+        Fit::Fits
+    } else {
+        Fit::Unfit(Unfit::Powerless(closed.join(", ")))
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +101,10 @@ mod tests {
         let strange = judged(|table| table.strange = Some("open".into()), true);
         assert_eq!(strange, Fit::Unfit(Unfit::Opened("open on sessions".into())));
         assert_eq!(judge(&[], Fence::new(true)), Fit::TooEarly);
+        let hollow = judged(|table| table.hollow = Some("errand_owner".into()), true);
+        assert_eq!(hollow, unguarded);
+        let powerless = judged(|table| table.usable = false, true);
+        assert_eq!(powerless, Fit::Unfit(Unfit::Powerless("sessions".into())));
         let plain = State {
             enabled: true,
             forced: false,
@@ -84,5 +112,12 @@ mod tests {
             ..State::guarded("tasks")
         };
         assert_eq!(judge(&[plain], Fence::new(false)), Fit::Fits);
+        let closed = State {
+            held: false,
+            usable: false,
+            ..State::guarded("tasks")
+        };
+        let powerless = Fit::Unfit(Unfit::Powerless("tasks".into()));
+        assert_eq!(judge(&[closed], Fence::new(false)), powerless);
     }
 }

@@ -42,6 +42,12 @@ pub enum MigrateError {
     /// The server answered that user, password or database name are wrong.
     #[error("the database lets nobody in this way")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Who migrates may not change the schema.
+    #[error(
+        "the role that migrates may not change the schema: let DATABASE_DIRECT_URL (or DATABASE_URL, without one) \
+         be of the owner of the tables"
+    )]
+    Forbidden(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The role for errand cannot be made or must not be used; nothing has changed.
     #[error(transparent)]
     Role(RoleError),
@@ -53,10 +59,10 @@ pub enum MigrateError {
 impl From<DbErr> for MigrateError {
     fn from(error: DbErr) -> Self {
         let source = redacted(error);
-        if source.downcast_ref::<Refusal>().is_some_and(Refusal::is_of_entry) {
-            Self::Refused(source)
-        } else {
-            Self::Database(source)
+        match source.downcast_ref::<Refusal>() {
+            Some(refusal) if refusal.is_of_entry() => Self::Refused(source),
+            Some(refusal) if refusal.is_of_rights() => Self::Forbidden(source),
+            _ => Self::Database(source),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The policies of row-level security: a second lock on the tables of users' data.
 //!
-//! A policy whose meaning changes gets another name: what is there is known by its names alone, so that a start
-//! that finds everything in place takes no lock.
+//! A policy whose meaning changes gets another name: what is there is known by its names, and by whether it goes by
+//! the setting at all, so that a start that finds everything in place takes no lock.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement};
 
@@ -56,6 +56,7 @@ fn wanted(table: &str, owner: &str) -> Vec<Policy> {
 }
 
 /// What a table has, of those in [`TABLES`].
+#[expect(clippy::struct_excessive_bools, reason = "a row of the catalogue")]
 #[derive(Debug, FromQueryResult)]
 pub struct State {
     pub name: String,
@@ -67,6 +68,10 @@ pub struct State {
     pub held: bool,
     /// The names of errand's policies, with commas.
     pub policies: Option<String>,
+    /// The names of those of them that do not go by the setting, with commas.
+    pub hollow: Option<String>,
+    /// Whether the role that asks may read and write the rows.
+    pub usable: bool,
     /// The names of other policies that let the role that asks see more, with commas.
     pub strange: Option<String>,
 }
@@ -77,7 +82,7 @@ impl State {
         self.enabled && self.forced && !self.held
     }
 
-    /// Held, as far as the names of the policies tell. A later version may have more of them.
+    /// Held, as far as names and the setting in the policies tell. A later version may have more of them.
     pub fn is_guarded(&self) -> bool {
         self.enabled && self.forced && self.missing().is_empty()
     }
@@ -91,12 +96,21 @@ impl State {
             forced: true,
             held: true,
             policies: Some("errand_owner,errand_everyone_adds,errand_everyone_sees".into()),
+            hollow: None,
+            usable: true,
             strange: None,
         }
     }
 
     fn names(&self) -> Vec<&str> {
         self.policies.iter().flat_map(|names| names.split(',')).collect()
+    }
+
+    fn is_hollow(&self, policy: &str) -> bool {
+        self.hollow
+            .iter()
+            .flat_map(|names| names.split(','))
+            .any(|name| name == policy)
     }
 
     fn wanted(&self) -> Vec<Policy> {
@@ -107,7 +121,7 @@ impl State {
     fn missing(&self) -> Vec<Policy> {
         let names = self.names();
         let mut wanted = self.wanted();
-        wanted.retain(|policy| !names.contains(&policy.name));
+        wanted.retain(|policy| !names.contains(&policy.name) || self.is_hollow(policy.name));
         wanted
     }
 
@@ -128,6 +142,12 @@ pub async fn state(conn: &impl ConnectionTrait) -> Result<Vec<State>, DbErr> {
          row_security_active(c.oid) AS held, \
          (SELECT string_agg(p.polname, ',') FROM pg_policy p \
           WHERE p.polrelid = c.oid AND starts_with(p.polname::text, '{PREFIX}')) AS policies, \
+         (SELECT string_agg(p.polname, ',') FROM pg_policy p \
+          WHERE p.polrelid = c.oid AND starts_with(p.polname::text, '{PREFIX}') \
+          AND EXISTS (SELECT 1 FROM (VALUES (p.polqual), (p.polwithcheck)) AS e (tree) \
+          WHERE strpos(pg_get_expr(e.tree, c.oid), '{SETTING}') = 0)) AS hollow, \
+         has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+         AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS usable, \
          (SELECT string_agg(p.polname, ',') FROM pg_policy p \
           WHERE p.polrelid = c.oid AND p.polpermissive AND NOT starts_with(p.polname::text, '{PREFIX}') \
           AND (0 = ANY (p.polroles) OR EXISTS \
@@ -157,12 +177,12 @@ pub async fn apply(tx: &DatabaseTransaction) -> Result<(), DbErr> {
                 .iter()
                 .map(|old| format!("DROP POLICY \"{}\" ON {name}", old.replace('"', "\"\""))),
         );
-        todo.extend(
-            table
-                .missing()
-                .iter()
-                .map(|new| format!("CREATE POLICY {} ON {name} {}", new.name, new.clause)),
-        );
+        todo.extend(table.missing().iter().flat_map(|new| {
+            [
+                format!("DROP POLICY IF EXISTS {} ON {name}", new.name),
+                format!("CREATE POLICY {} ON {name} {}", new.name, new.clause),
+            ]
+        }));
         if !table.enabled {
             todo.push(format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"));
         }
@@ -224,7 +244,14 @@ mod tests {
         assert_eq!(old.outdated(), ["errand_before"]);
         let missing: Vec<_> = old.missing().iter().map(|policy| policy.name).collect();
         assert_eq!(missing, ["errand_everyone_adds"]);
+        let hollow = State {
+            hollow: Some("errand_before,errand_owner".into()),
+            ..State::guarded("users")
+        };
+        assert!(!hollow.is_guarded());
+        assert_eq!(hollow.missing().len(), 1);
     }
+
     /// A step that works on everybody's rows, run by the owner of the tables.
     #[tokio::test]
     async fn the_force_is_lifted_and_put_back() {

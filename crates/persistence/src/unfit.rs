@@ -1,4 +1,4 @@
-//! How the setting `database.row_level_security` and a database do not fit together.
+//! How the settings and a database do not fit together.
 
 /// Whoever went on would see nothing, or would trust in a lock that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,4 +28,9 @@ pub enum Unfit {
          see more ({0}): drop them or keep them from it"
     )]
     Opened(String),
+    /// A role that may not do errand's work, with or without the setting.
+    #[error(
+        "the role in DATABASE_URL may not read and write {0}: use the role that may, or GRANT it what it needs"
+    )]
+    Powerless(String),
 }
