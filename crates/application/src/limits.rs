@@ -36,6 +36,8 @@ const fn policy(name: &'static str, burst: u32, every: Duration) -> Policy {
 /// Failed proofs of one account's password from one network. Nobody is kept from their account by what others
 /// try from elsewhere.
 const ACCOUNT: Policy = policy("sign-in-account", 10, Duration::from_mins(1));
+/// The same of somebody who is signed in and changes or deletes the account.
+const CONFIRMATION: Policy = policy("confirmation", 10, Duration::from_mins(1));
 /// Failed proofs of any account's password from one network.
 const NETWORK: Policy = policy("sign-in-network", 20, Duration::from_secs(12));
 /// Registrations from one network, successful ones too.
@@ -110,18 +112,17 @@ impl Limiter {
             LoginName::Email(email) => email.key(),
             LoginName::Username(username) => username.key(),
         });
-        self.proof(&name, origin).await
+        self.proof(ACCOUNT, &name, origin).await
     }
 
     /// Before the password of somebody who is signed in is looked at.
     pub(crate) async fn confirmation(&self, user: UserId, origin: &Origin) -> Result<Attempt, AppError> {
-        // No name has a blank.
-        self.proof(&format!("user {user}"), origin).await
+        self.proof(CONFIRMATION, &user.to_string(), origin).await
     }
 
-    async fn proof(&self, who: &str, origin: &Origin) -> Result<Attempt, AppError> {
+    async fn proof(&self, policy: Policy, who: &str, origin: &Origin) -> Result<Attempt, AppError> {
         let network = network(origin);
-        let mut wanted = vec![(ACCOUNT, key(ACCOUNT, &format!("{network} {who}")))];
+        let mut wanted = vec![(policy, key(policy, &format!("{network} {who}")))];
         wanted.extend(self.by_network(NETWORK, origin));
         wanted.extend(self.by_network(SIGN_IN, origin));
         // Who must wait long is told so even when all places are taken.
@@ -130,7 +131,7 @@ impl Limiter {
         }
         let place = Arc::clone(&self.proofs).try_acquire_owned();
         let place = place.map_err(|_| AppError::Overloaded)?;
-        let attempt = self.take(wanted).await?;
+        let attempt = self.take(wanted, origin).await?;
         Ok(Attempt {
             _place: Some(place),
             ..attempt
@@ -139,8 +140,11 @@ impl Limiter {
 
     /// Before somebody registers.
     pub(crate) async fn registration(&self, origin: &Origin) -> Result<Attempt, AppError> {
-        self.take(self.by_network(REGISTRATION, origin).into_iter().collect())
-            .await
+        self.take(
+            self.by_network(REGISTRATION, origin).into_iter().collect(),
+            origin,
+        )
+        .await
     }
 
     /// Before a refresh token is looked at: whether its network has had its share of refused ones.
@@ -151,14 +155,17 @@ impl Limiter {
     /// After a refresh token turned out to be nobody's.
     pub(crate) async fn refused_refresh(&self, origin: &Origin) -> Result<(), AppError> {
         let wanted = self.by_network(REFUSED_REFRESH, origin).into_iter().collect();
-        self.take(wanted).await.map(drop)
+        self.take(wanted, origin).await.map(drop)
     }
 
     /// Before a new password is judged; always counts.
     pub(crate) async fn new_password(&self, origin: &Origin) -> Result<(), AppError> {
-        self.take(self.by_network(NEW_PASSWORD, origin).into_iter().collect())
-            .await
-            .map(drop)
+        self.take(
+            self.by_network(NEW_PASSWORD, origin).into_iter().collect(),
+            origin,
+        )
+        .await
+        .map(drop)
     }
 
     /// Whether somebody may register at all, before anything is done for it.
@@ -202,7 +209,7 @@ impl Limiter {
         counts.then(|| (policy, key(policy, &network(origin))))
     }
 
-    async fn take(&self, wanted: Vec<(Policy, Digest)>) -> Result<Attempt, AppError> {
+    async fn take(&self, wanted: Vec<(Policy, Digest)>, origin: &Origin) -> Result<Attempt, AppError> {
         if let Some(limited) = self.remembered(&wanted) {
             return Err(AppError::Limited(limited));
         }
@@ -229,7 +236,8 @@ impl Limiter {
         let Some(limited) = refused else {
             return Ok(Attempt::of(returnable));
         };
-        tracing::warn!(policy = limited.policy, "too many attempts");
+        let network = network(origin);
+        tracing::warn!(policy = limited.policy, network, "too many attempts");
         // Nothing was tried: what one bucket refused must not cost the others.
         if !returnable.is_empty() {
             self.store.give_back(&returnable).await?;

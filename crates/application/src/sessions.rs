@@ -213,10 +213,13 @@ impl SessionService {
         {
             Start::Refused => Err(AppError::BadCredentials),
             Start::Started { pushed_out } => {
-                if pushed_out > 0 {
+                if !pushed_out.is_empty() {
                     self.guard.sessions_ended();
                 }
                 log(Some(user.id), &event);
+                for (n, session) in (0..).zip(pushed_out) {
+                    log(Some(user.id), &event.pushing_out(n, session));
+                }
                 self.first_grant(user, &fresh)
             }
         }

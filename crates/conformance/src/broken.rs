@@ -124,6 +124,8 @@ defects! {
     RotateLeaks => another_owner_cannot_rotate_or_end_by_reuse,
     /// Sessions pushed out are gone without a record.
     PushesOutSilently => one_session_too_many_ends_the_oldest,
+    /// Sessions pushed out leave no event.
+    PushesOutWithoutEvent => one_session_too_many_ends_the_oldest,
     /// Expired sessions take up room.
     CountsExpiredSessions => expired_sessions_push_nobody_out,
     /// A session lives one microsecond too long.

@@ -47,6 +47,8 @@ kinds! {
     SignedOut "signed-out",
     /// Another session ended this one.
     SessionEnded "session-ended",
+    /// A sign-in was one session too many: this one, the oldest, ended for it.
+    SessionPushedOut "session-pushed-out",
     /// All sessions were ended at once.
     AllSessionsEnded "all-sessions-ended",
     /// The password was changed by who knew it.
@@ -116,6 +118,21 @@ pub struct SecurityEvent {
     pub origin: Origin,
     /// The session that began, ended, or did it.
     pub session: Option<SessionId>,
+}
+
+impl SecurityEvent {
+    /// That this sign-in pushed a session out, as the `n`th one; its id comes behind this one's.
+    #[must_use]
+    pub fn pushing_out(&self, n: u32, session: SessionId) -> Self {
+        // Among the random bits of a UUIDv7.
+        let step = (u128::from(n) + 1) << 32;
+        Self {
+            id: Uuid::from_u128(self.id.as_u128().wrapping_add(step)),
+            kind: EventKind::SessionPushedOut,
+            session: Some(session),
+            ..self.clone()
+        }
+    }
 }
 
 #[cfg(test)]

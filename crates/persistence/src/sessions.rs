@@ -179,18 +179,18 @@ async fn start(tx: &Tx, input: &Beginning) -> Result<Start, Failure> {
         .into_tuple()
         .all(tx)
         .await?;
+    events::keep(tx, owner, event).await?;
     let too_many = alive.len().saturating_sub(most);
-    for id in alive.iter().take(too_many) {
+    let pushed_out: Vec<_> = alive.into_iter().take(too_many).map(SessionId).collect();
+    for (n, id) in (0..).zip(&pushed_out) {
         Entity::delete_of(owner)
-            .filter(Column::Id.eq(*id))
+            .filter(Column::Id.eq(id.0))
             .exec(tx)
             .await?;
-        ended::record(tx, *id).await?;
+        ended::record(tx, id.0).await?;
+        events::keep(tx, owner, &event.pushing_out(n, *id)).await?;
     }
-    events::keep(tx, owner, event).await?;
-    Ok(Start::Started {
-        pushed_out: u64::try_from(too_many).unwrap_or(u64::MAX),
-    })
+    Ok(Start::Started { pushed_out })
 }
 
 async fn rotate(tx: &Tx, input: &Presentation) -> Result<Rotation, Failure> {

@@ -318,4 +318,54 @@ pub const MUTANTS: &[Mutant] = &[
         ],
         red: "a_role_that_could_do_more_is_refused",
     },
+    // SQLite's file is opened by SQLite alone: whatever else closes it drops the locks.
+    Mutant {
+        name: "file-opened-once",
+        file: "crates/persistence/src/connect.rs",
+        from: "    open.write(true).create_new(true);",
+        to: "    open.write(true).create(true);",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "an_existing_file_is_locked",
+        ],
+        red: "an_existing_file_is_locked_as_long_as_it_is_open",
+    },
+    // Who is refused and asks again at once waits.
+    Mutant {
+        name: "pace",
+        file: "crates/http/src/middleware/admit.rs",
+        from: "        pace::refusal().await;",
+        to: "        drop(pace::refusal());",
+        test: &["-p", "errand-http", "--lib", "--", "refusals_wait_for_each_other"],
+        red: "refusals_wait_for_each_other",
+    },
+    // One proof more than can be hashed asks the store nothing.
+    Mutant {
+        name: "places-of-proofs",
+        file: "crates/application/src/limits.rs",
+        from: "proofs: Arc::new(Semaphore::new(proofs)),",
+        to: "proofs: Arc::new(Semaphore::new(proofs + 1_000)),",
+        test: &["-p", "errand-application", "--lib", "--", "one_proof_more"],
+        red: "one_proof_more_than_there_are_places_for_costs_the_store_nothing",
+    },
+    // A policy that does not go by the setting is none.
+    Mutant {
+        name: "hollow-policies",
+        file: "crates/persistence/src/policies.rs",
+        from: "!names.contains(&policy.name) || self.is_hollow(policy.name)",
+        to: "!names.contains(&policy.name)",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "do_not_fit_are_refused",
+        ],
+        red: "a_setting_and_a_database_that_do_not_fit_are_refused",
+    },
 ];

@@ -262,11 +262,11 @@ mod login {
             .times(1)
             .withf(|owner, old, new| *owner == UserId(1) && old.as_str() == "stored" && new.as_str() == "new")
             .returning(|_, _, _| Ok(false));
-        mocks
-            .sessions
-            .expect_start()
-            .times(1)
-            .returning(|_, _, _, _, _| Ok(Start::Started { pushed_out: 0 }));
+        mocks.sessions.expect_start().times(1).returning(|_, _, _, _, _| {
+            Ok(Start::Started {
+                pushed_out: Vec::new(),
+            })
+        });
         assert!(mocks.service().login(super::login(Some("ann"))).await.is_ok());
     }
 

@@ -65,12 +65,12 @@ pub enum Rotation {
 }
 
 /// What became of the wish to start a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// It lives.
     Started {
-        /// How many older ones ended to make room.
-        pushed_out: u64,
+        /// Older ones that ended to make room, oldest first.
+        pushed_out: Vec<SessionId>,
     },
     /// The account is gone or disabled, or its `updated_at` has moved; nothing was done.
     Refused,
@@ -95,8 +95,8 @@ pub struct Ended {
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Starts a session of somebody whose password was verified against the account as it was at
-    /// `account_as_of` (its `updated_at`). Beyond `most` living ones the oldest (by creation, then id) end. A
-    /// password changed meanwhile, or an account disabled, must not let anybody in.
+    /// `account_as_of` (its `updated_at`). Beyond `most` living ones the oldest (by creation, then id) end, and
+    /// [`SecurityEvent::pushing_out`] is kept of each. A password changed meanwhile, or an account disabled, must not let anybody in.
     async fn start(
         &self,
         owner: UserId,

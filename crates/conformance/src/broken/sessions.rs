@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use errand_application::ports::{
     Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start, StoreError,
 };
-use errand_domain::event::SecurityEvent;
+use errand_domain::event::{EventKind, SecurityEvent};
 use errand_domain::session::{Digest, Presented, Session};
 use errand_domain::{SessionId, Timestamp, UserId};
 
@@ -43,7 +43,9 @@ impl SessionStore for Broken {
                     account.sessions.remove(&oldest);
                     state.ended.push(oldest);
                 }
-                Start::Started { pushed_out: 0 }
+                Start::Started {
+                    pushed_out: Vec::new(),
+                }
             }));
         }
         let now = self
@@ -69,6 +71,15 @@ impl SessionStore for Broken {
         }
         if self.is(Defect::PushesOutSilently) {
             self.model.with(|state| state.ended.truncate(recorded));
+        }
+        if self.is(Defect::PushesOutWithoutEvent) {
+            self.model.with(|state| {
+                for account in state.accounts.values_mut() {
+                    account
+                        .events
+                        .retain(|_, e| e.kind != EventKind::SessionPushedOut);
+                }
+            });
         }
         Ok(started)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use errand_application::ports::{NewSession, Rotation};
+use errand_domain::event::EventKind;
 use errand_domain::session::{ABSOLUTE_LIFE, IDLE_LIFE, MAX_PER_USER};
 use errand_domain::{SessionId, UserId};
 
@@ -86,6 +87,14 @@ pub async fn one_session_too_many_ends_the_oldest(stores: Stores) {
         started.push(start(&stores, ann.id(), at(101 + n)).await.id);
     }
     assert_eq!(living(&stores, ann.id(), at(200)).await, started[2..]);
+    let events = stores.events.list(ann.id(), 1_000).await.unwrap();
+    let told: BTreeSet<_> = events
+        .iter()
+        .filter(|event| event.kind == EventKind::SessionPushedOut)
+        .map(|event| event.session.unwrap())
+        .collect();
+    let pushed_out: BTreeSet<_> = started[..2].iter().copied().collect();
+    assert_eq!(told, pushed_out, "and its user can read of it");
     let ended = ended_since(&stores, cursor).await;
     assert!(
         started[..2].iter().all(|id| ended.contains(id)),
@@ -161,7 +170,12 @@ pub async fn a_password_proven_before_a_change_starts_no_session(stores: Stores)
         .start(ann.id(), as_of, &session, MAX_PER_USER, &event(at(0)))
         .await
         .unwrap();
-    assert_eq!(started, Start::Started { pushed_out: 0 });
+    assert_eq!(
+        started,
+        Start::Started {
+            pushed_out: Vec::new()
+        }
+    );
     let new = new_session(at(5));
     assert!(
         stores

@@ -92,9 +92,11 @@ impl SessionStore for Model {
             };
             let pushed_out = account.start(session, most);
             account.keep(event);
-            let count = pushed_out.len() as u64;
-            state.ended.extend(pushed_out);
-            Start::Started { pushed_out: count }
+            for (n, id) in (0..).zip(&pushed_out) {
+                account.keep(&event.pushing_out(n, *id));
+            }
+            state.ended.extend(pushed_out.iter().copied());
+            Start::Started { pushed_out }
         }))
     }
 

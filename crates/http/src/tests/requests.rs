@@ -43,10 +43,11 @@ fn signing_in() -> Mocks {
         .accounts
         .expect_change_password()
         .returning(|_, _, _, _, _| Ok(true));
-    mocks
-        .sessions
-        .expect_start()
-        .returning(|_, _, _, _, _| Ok(Start::Started { pushed_out: 0 }));
+    mocks.sessions.expect_start().returning(|_, _, _, _, _| {
+        Ok(Start::Started {
+            pushed_out: Vec::new(),
+        })
+    });
     mocks.sessions.expect_end().returning(|_, _, _| Ok(true));
     mocks.sessions.expect_end_all().returning(|_, _| Ok(2));
     mocks

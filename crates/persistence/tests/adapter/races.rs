@@ -219,10 +219,10 @@ async fn the_limit_of_sessions_holds(stores: Stores) {
         }
     })
     .await;
-    let out: u64 = started
+    let out: usize = started
         .iter()
         .map(|start| match start {
-            Start::Started { pushed_out } => *pushed_out,
+            Start::Started { pushed_out } => pushed_out.len(),
             Start::Refused => panic!("the account has not changed"),
         })
         .sum();

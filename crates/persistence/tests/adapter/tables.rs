@@ -139,7 +139,12 @@ async fn old_records_of_ended_sessions_go_with_traffic() {
         .start(owner, at(0), &session(), MAX_PER_USER, &event(at(0)))
         .await
         .unwrap();
-    assert_eq!(started, Start::Started { pushed_out: 0 });
+    assert_eq!(
+        started,
+        Start::Started {
+            pushed_out: Vec::new()
+        }
+    );
     assert_eq!(stores.sessions.end_all(owner, &event(at(0))).await.unwrap(), 2);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM ended_sessions")
         .fetch_one(&mut outside)

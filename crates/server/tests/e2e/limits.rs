@@ -181,7 +181,7 @@ async fn the_current_password_cannot_be_guessed_either(backend: Backend) {
         problem(&guess("DELETE", "", leave).await, 403, "wrong-password");
     }
     let leave = json!({"password": ann.password});
-    too_many(&guess("DELETE", "", leave).await, "sign-in-account");
+    too_many(&guess("DELETE", "", leave).await, "confirmation");
     let tasks = ann.request(&service.api, "GET", "/tasks").send().await;
     assert_eq!(tasks.status, 200, "the account is there");
 }

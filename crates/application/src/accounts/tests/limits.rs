@@ -59,10 +59,11 @@ async fn a_victim_gets_in_from_elsewhere() {
         })
     });
     mocks.signer.expect_sign().returning(|_| Ok("token".into()));
-    mocks
-        .sessions
-        .expect_start()
-        .returning(|_, _, _, _, _| Ok(Start::Started { pushed_out: 0 }));
+    mocks.sessions.expect_start().returning(|_, _, _, _, _| {
+        Ok(Start::Started {
+            pushed_out: Vec::new(),
+        })
+    });
     let service = mocks.service();
     for _ in 0..20 {
         assert!(service.login(try_as("ann", "192.0.2.1")).await.is_err());
@@ -162,10 +163,11 @@ async fn right_passwords_take_their_share_too() {
         .accounts
         .expect_credentials()
         .returning(|_| Ok(Some(credentials(1))));
-    mocks
-        .sessions
-        .expect_start()
-        .returning(|_, _, _, _, _| Ok(Start::Started { pushed_out: 0 }));
+    mocks.sessions.expect_start().returning(|_, _, _, _, _| {
+        Ok(Start::Started {
+            pushed_out: Vec::new(),
+        })
+    });
     let service = mocks.service();
     for _ in 0..60 {
         assert!(service.login(try_as("ann", "192.0.2.1")).await.is_ok());
