@@ -80,6 +80,7 @@ impl From<StoreError> for AppError {
         match error {
             StoreError::Conflict(UniqueKey::Email) => Self::EmailTaken,
             StoreError::Conflict(UniqueKey::Username) => Self::UsernameTaken,
+            StoreError::Crowded => Self::Overloaded,
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::Broken(source) => Self::Internal(source),
         }

@@ -10,6 +10,10 @@ use crate::ports::{Clock, DatabaseHealth};
 /// A deep check asks the database at most this often.
 const DEEP_CHECK_EVERY: Duration = Duration::from_secs(10);
 
+/// A failure that is older says nothing any more. A balancer that sends no requests to who is not ready would
+/// never find out that the database is back.
+const STALE_AFTER: Duration = Duration::from_secs(30);
+
 /// Readiness.
 pub struct HealthService {
     database: Arc<dyn DatabaseHealth>,
@@ -27,7 +31,7 @@ impl HealthService {
         }
     }
 
-    /// Ready unless the last thing seen of the database was a failure. With `deep` the database is asked, at
+    /// Ready unless the last thing seen of the database was a failure, less than 30 s ago. With `deep` the database is asked, at
     /// most once per 10 s; in between the answer is from memory.
     pub async fn is_ready(&self, deep: bool) -> bool {
         if deep && self.claim_deep_check() {
@@ -35,6 +39,7 @@ impl HealthService {
         }
         let seen = self.database.seen();
         seen.failure
+            .filter(|failure| self.clock.now().since(*failure) < STALE_AFTER)
             .is_none_or(|failure| seen.success.is_some_and(|success| success > failure))
     }
 
@@ -72,6 +77,22 @@ mod tests {
             let service = HealthService::new(Arc::new(database), Arc::new(FixedClock::default()));
             assert_eq!(service.is_ready(false).await, ready);
         }
+    }
+
+    #[tokio::test]
+    async fn an_old_failure_keeps_nobody_away() {
+        let clock = Arc::new(FixedClock::default());
+        let failure = clock.now();
+        let mut database = MockDatabaseHealth::new();
+        database.expect_seen().returning(move || Seen {
+            success: None,
+            failure: Some(failure),
+        });
+        let service = HealthService::new(Arc::new(database), clock.clone());
+        clock.advance(STALE_AFTER - Duration::from_secs(1));
+        assert!(!service.is_ready(false).await);
+        clock.advance(Duration::from_secs(1));
+        assert!(service.is_ready(false).await);
     }
 
     #[tokio::test]

@@ -46,6 +46,9 @@ pub enum StoreError {
     /// A value that must be unique is taken; nothing was written.
     #[error("{0:?} is taken")]
     Conflict(UniqueKey),
+    /// The database answers others, and so many wait for it that this caller was not let in; nothing was done.
+    #[error("too many wait for the database")]
+    Crowded,
     /// The database did not answer in time or not at all; a write may or may not have taken effect.
     #[error("the database is unavailable")]
     Unavailable(#[source] BoxError),

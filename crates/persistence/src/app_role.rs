@@ -1,6 +1,9 @@
 //! The role that errand runs as behind row-level security: one that can use the tables and nothing else.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, TransactionTrait,
+    Value,
+};
 
 use crate::error::refusal_of;
 
@@ -60,18 +63,27 @@ pub enum RoleError {
     Db(#[from] DbErr),
 }
 
-/// Makes the role if there is none and grants it what it needs; whether it was made. The rest of the transaction
-/// must not be committed if this fails.
-pub async fn prepare(tx: &DatabaseTransaction, role: &AppRole) -> Result<bool, RoleError> {
+/// What became of the role.
+pub struct Prepared {
+    /// It is new.
+    pub made: bool,
+    /// What somebody else has to order, because who migrates may not.
+    pub left: Vec<String>,
+}
+
+/// Makes the role if there is none, grants it what it needs and bounds it. The rest of the transaction must not be
+/// committed if this fails.
+pub async fn prepare(tx: &DatabaseTransaction, role: &AppRole) -> Result<Prepared, RoleError> {
     let made = !is_there(tx, role).await?;
     if made {
         make(tx, role).await?;
     }
     grant(tx, role).await?;
+    let left = bound(tx, role).await?;
     // At last, because what everybody may do is known only now.
     let reasons = might(tx, Some(role)).await?;
     if reasons.is_empty() {
-        return Ok(made);
+        return Ok(Prepared { made, left });
     }
     Err(RoleError::Mighty {
         role: role.0.clone(),
@@ -156,6 +168,50 @@ async fn grant(tx: &DatabaseTransaction, role: &AppRole) -> Result<(), DbErr> {
         tx.execute_unprepared(&sql).await?;
     }
     Ok(())
+}
+
+/// What a role has of its own, such as `{statement_timeout=4s}`.
+#[derive(FromQueryResult)]
+struct Settings {
+    settings: Option<Vec<String>>,
+}
+
+/// How long a statement, a wait for a lock and an idle transaction may last: the server ends what nobody waits for
+/// any more. A role is the one place for that which poolers honour. What it has already is an operator's choice.
+const BOUNDS: [(&str, &str); 3] = [
+    ("statement_timeout", "4s"),
+    ("lock_timeout", "3s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+];
+
+/// Sets what is not set; what it may not set it leaves to others.
+async fn bound(tx: &DatabaseTransaction, role: &AppRole) -> Result<Vec<String>, DbErr> {
+    let found = Settings::find_by_statement(statement(
+        "SELECT rolconfig AS settings FROM pg_roles WHERE rolname = $1",
+        [role.name().into()],
+    ));
+    let has = found
+        .one(tx)
+        .await?
+        .and_then(|row| row.settings)
+        .unwrap_or_default();
+    let mut left = Vec::new();
+    for (name, value) in BOUNDS {
+        if has.iter().any(|setting| setting.split('=').next() == Some(name)) {
+            continue;
+        }
+        let order = format!("ALTER ROLE \"{}\" SET {name} = '{value}'", role.0);
+        let tried = tx.begin().await?;
+        match tried.execute_unprepared(&order).await {
+            Ok(_) => tried.commit().await?,
+            Err(error) if refusal_of(&error).is_some_and(|refusal| refusal.is_of_rights()) => {
+                tried.rollback().await?;
+                left.push(order);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left)
 }
 
 #[derive(FromQueryResult)]

@@ -107,7 +107,7 @@ pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, Conn
         Target::Postgres(url) => Pools::postgres(Opening {
             options: postgres_options(url, settings)?,
             max_connections: settings.max_connections,
-            acquire_timeout: settings.deadline,
+            acquire_timeout: connect_within(settings.deadline),
             pulse: Arc::clone(&pulse),
         }),
         Target::Sqlite(path) => {
@@ -118,6 +118,12 @@ pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, Conn
     };
     let fence = Fence::new(settings.row_level_security);
     Ok(Db::new(pools, settings.deadline, pulse, fence))
+}
+
+/// A new connection takes less than a unit's patience, so that a slow one is told from a silent one. A database
+/// that wakes holds it for seconds.
+fn connect_within(deadline: Duration) -> Duration {
+    deadline * 4 / 5
 }
 
 /// One connection of its own, past any pooler and patient: for changing the schema.

@@ -6,6 +6,7 @@
 //! deadline, and may go; the unit comes to its end. Only before there is a place for it a caller may leave
 //! without a trace: so no queue of work builds up that nobody waits for any more.
 
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,10 +18,11 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use crate::breaker::{Barred, Breaker};
 use crate::error::{Class, Deadline, Failure};
 use crate::fence::Fence;
 use crate::fit::{self, Fit};
@@ -40,8 +42,6 @@ pub type Unit<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 
 const TRIES: u32 = 3;
 /// The first wait between two tries; the next one is longer.
 const PAUSE: Duration = Duration::from_millis(100);
-/// After so many deadlines a unit counts as hung.
-const HUNG_AFTER: u32 = 3;
 
 /// More than what a server may need to notice that a unit was given up, and than all pauses between tries.
 const SLACK: Duration = Duration::from_secs(30);
@@ -62,6 +62,7 @@ struct Inner {
     /// Whether the fence is known to fit the database; before that no unit runs.
     fits: AtomicBool,
     unfit: watch::Sender<Option<Unfit>>,
+    breaker: Breaker,
     /// Where units run and their connections live. A caller's own runtime may be a server's worker, which ends
     /// before its units do.
     runtime: Handle,
@@ -106,6 +107,7 @@ impl Db {
             fence,
             fits,
             unfit: watch::Sender::new(None),
+            breaker: Breaker::new(),
             runtime: Handle::current(),
         }))
     }
@@ -140,7 +142,18 @@ impl Db {
     /// which a last try may begin, that try until it counts as hung, and what the server takes to notice. (The
     /// local file of SQLite has no limit but that its disk answers.)
     pub fn longest_unit(&self) -> Duration {
-        self.0.deadline * (1 + 1 + HUNG_AFTER) + SLACK
+        self.0.deadline * 2 + self.patience() + SLACK
+    }
+
+    /// Whoever waits so long for a place beside a database that answers others is told that there are too many.
+    fn crowded_after(&self) -> Duration {
+        self.0.deadline * 2 / 5
+    }
+
+    /// After this a try counts as hung. Its caller is still there to be told, and whatever it holds is free again
+    /// within a deadline of the database's return.
+    fn patience(&self) -> Duration {
+        self.0.deadline * 9 / 10
     }
 
     /// Statements that only read.
@@ -285,7 +298,9 @@ impl Db {
         F: for<'c> Fn(&'c Pools, &'c I) -> Try<'c, T> + Send + Sync + 'static,
     {
         let unit = async {
-            let place = Arc::clone(places).acquire_owned().await;
+            let Some(place) = self.place(places).await else {
+                return Ok(Err(StoreError::Crowded));
+            };
             let db = self.clone();
             let task = async move {
                 let outcome = db.tries(&input, run).await;
@@ -305,6 +320,20 @@ impl Db {
         }
     }
 
+    /// Waits for a place, unless so many wait that there is no use. A database that answers nobody is waited for:
+    /// it may be waking up.
+    async fn place(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let mut coming = std::pin::pin!(Arc::clone(places).acquire_owned());
+        let patience = self.crowded_after();
+        loop {
+            match timeout(patience, &mut coming).await {
+                Ok(place) => return place.ok(),
+                Err(_) if self.0.pulse.answered_within(patience) => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
     async fn tries<I, T, F>(&self, input: &I, run: F) -> Result<T, StoreError>
     where
         I: Sync,
@@ -314,12 +343,15 @@ impl Db {
         let mut tries = 1;
         loop {
             let pools = self.pools();
+            if !self.0.breaker.admits() {
+                return Err(Failure::from(Barred).into());
+            }
             let mut unit: Try<'_, T> = Box::pin(async {
                 self.known_to_fit(&pools).await?;
                 run(&pools, input).await
             });
             let patience = match pools.backend() {
-                DbBackend::Postgres => self.0.deadline * HUNG_AFTER,
+                DbBackend::Postgres => self.patience(),
                 // Nothing of a local file hangs but the disk.
                 _ => Duration::MAX,
             };
@@ -332,14 +364,24 @@ impl Db {
             let Stopped { failure, harmless } = match outcome {
                 Ok(value) => {
                     self.0.pulse.success();
+                    self.0.breaker.close();
                     return Ok(value);
                 }
                 Err(stopped) => stopped,
             };
             let class = failure.class();
+            if class == Class::Misconfigured {
+                self.0.breaker.open();
+            } else {
+                self.0.breaker.close();
+            }
             match class {
-                Class::Lost | Class::Unavailable => self.0.pulse.failure(),
+                Class::Lost | Class::Unavailable | Class::Misconfigured => self.0.pulse.failure(),
                 Class::Again | Class::Conflict(_) | Class::Broken => self.0.pulse.success(),
+            }
+            if failure.is_for_want_of_a_connection() {
+                // There are no more units than connections: it hangs, or has kept its place in the pool.
+                self.replace(&pools);
             }
             let worth_it = matches!(class, Class::Again | Class::Lost) && harmless;
             if !worth_it || tries == TRIES || started.elapsed() >= self.0.deadline {
@@ -348,7 +390,7 @@ impl Db {
             tracing::debug!(tries, ?class, "a unit of work runs again");
             if class == Class::Lost {
                 // A server that restarts or wakes needs a moment; one that chose a victim is done.
-                tokio::time::sleep(PAUSE * tries * tries).await;
+                tokio::time::sleep(jittered(PAUSE * tries * tries)).await;
             }
             tries += 1;
         }
@@ -363,7 +405,7 @@ impl Db {
         }
         let look = fit::look(pools.read(), self.0.fence).await;
         let failure = match look {
-            Ok(Fit::TooEarly) => return Ok(()),
+            Ok(Fit::Older(older)) => older.into(),
             Ok(Fit::Fits) => {
                 self.0.fits.store(true, Relaxed);
                 return Ok(());
@@ -392,6 +434,13 @@ impl Db {
             self.0.pulse.failure();
         }
     }
+}
+
+/// Half of it or more: those who failed together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    // The keys of a new map are random, which is all that is needed here.
+    let random = RandomState::new().hash_one(()) % 1024;
+    pause / 2 + pause / 2 * u32::try_from(random).unwrap_or_default() / 1024
 }
 
 /// Each takes effect by itself; behind a fence all together, because a scope ends with its transaction.

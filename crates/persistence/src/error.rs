@@ -3,6 +3,7 @@
 use errand_application::ports::{StoreError, UniqueKey};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlxError};
 
+use crate::breaker::Barred;
 use crate::unfit::Unfit;
 
 /// Why a unit of work did not come to its end.
@@ -20,6 +21,12 @@ pub enum Failure {
     /// The database has row-level security and errand does not expect it, or the other way round.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// Steps of the schema are missing.
+    #[error(transparent)]
+    Older(#[from] Older),
+    /// The database refused the settings a moment ago.
+    #[error(transparent)]
+    Barred(#[from] Barred),
     /// Found taken without a failing statement.
     #[error("{0:?} is taken")]
     Taken(UniqueKey),
@@ -34,6 +41,9 @@ pub enum Class {
     Lost,
     /// No answer, and no use in trying at once.
     Unavailable,
+    /// The server refuses the settings: password, database, certificate, a disabled endpoint. No use in trying
+    /// before somebody has changed something.
+    Misconfigured,
     /// A value that must be unique is taken.
     Conflict(UniqueKey),
     /// It would fail every time.
@@ -44,6 +54,16 @@ pub enum Class {
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within the deadline")]
 pub struct Deadline;
+
+/// The database lacks steps of the schema, so that the program's statements would fail here and there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the database's schema is older than this program ({missing} of its steps are missing): run \"errand migrate up\""
+)]
+pub struct Older {
+    /// So many.
+    pub missing: usize,
+}
 
 /// What a database said, without what was sent to it: its own messages repeat values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,9 +76,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether user, password or database name are wrong, by the SQLSTATE: no waiting helps.
+    /// Whether user, password or database name are wrong, or the endpoint is closed to all: no waiting helps.
     pub fn is_of_entry(&self) -> bool {
-        matches!(self.code.as_str(), "28P01" | "28000" | "3D000")
+        is_of_entry(&self.code, &self.message)
+    }
+
+    /// Whether a prepared statement is not the one that was prepared: a pooler mixes them up.
+    pub fn is_of_mixed_statements(&self) -> bool {
+        matches!(self.code.as_str(), "42P05" | "26000")
     }
 
     /// Whether the role that asked may not do that.
@@ -73,11 +98,16 @@ impl Failure {
         matches!(self, Self::Db(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)))
     }
 
+    /// Whether the pool had no connection to lend in time.
+    pub fn is_for_want_of_a_connection(&self) -> bool {
+        matches!(self, Self::Db(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+    }
+
     pub fn class(&self) -> Class {
         match self {
             Self::Corrupt { .. } => Class::Broken,
             Self::Taken(key) => Class::Conflict(*key),
-            Self::Unfit(_) => Class::Unavailable,
+            Self::Unfit(_) | Self::Older(_) | Self::Barred(_) => Class::Unavailable,
             Self::Db(error) => classify(error),
         }
     }
@@ -89,11 +119,15 @@ impl From<Failure> for StoreError {
         let source = || match failure {
             Failure::Db(error) => redacted(error),
             Failure::Unfit(unfit) => unfit.into(),
+            Failure::Older(older) => older.into(),
+            Failure::Barred(barred) => barred.into(),
             other => other.into(),
         };
         match class {
             Class::Conflict(key) => Self::Conflict(key),
-            Class::Again | Class::Lost | Class::Unavailable => Self::Unavailable(source()),
+            Class::Again | Class::Lost | Class::Unavailable | Class::Misconfigured => {
+                Self::Unavailable(source())
+            }
             Class::Broken => Self::Broken(source()),
         }
     }
@@ -106,6 +140,12 @@ fn classify(error: &DbErr) -> Class {
         DbErr::Conn(RuntimeErr::SqlxError(error)) => match &**error {
             SqlxError::Io(_) | SqlxError::Protocol(_) => Class::Lost,
             SqlxError::Database(error) if is_waking(error.message()) => Class::Lost,
+            SqlxError::Database(error)
+                if is_of_entry(error.code().as_deref().unwrap_or_default(), error.message()) =>
+            {
+                Class::Misconfigured
+            }
+            SqlxError::Tls(_) | SqlxError::Configuration(_) => Class::Misconfigured,
             _ => Class::Unavailable,
         },
         DbErr::Conn(_) | DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Class::Unavailable,
@@ -141,6 +181,25 @@ fn is_waking(message: &str) -> bool {
     .iter()
     .any(|text| message.contains(text))
         || message.ends_with("Control plane request failed")
+}
+
+/// What no waiting helps against: by the SQLSTATE, or by what Neon's proxy says, whose every error is XX000.
+fn is_of_entry(code: &str, message: &str) -> bool {
+    let of_the_proxy = [
+        "password authentication failed",
+        "endpoint is disabled",
+        "endpoint has been disabled",
+        "endpoint cannot be found",
+        "endpoint could not be found",
+        "Endpoint ID is not specified",
+        "This IP address",
+        "quota",
+    ];
+    match code {
+        "28P01" | "28000" | "3D000" => true,
+        "XX000" => of_the_proxy.iter().any(|text| message.contains(text)),
+        _ => false,
+    }
 }
 
 /// By SQLSTATE.
@@ -356,9 +415,24 @@ mod tests {
         ));
         assert_eq!((held.class(), held.is_unsent()), (Class::Lost, true));
         let untrusted = conn(SqlxError::Tls("unknown issuer".into()));
-        assert_eq!(untrusted.class(), Class::Unavailable);
+        assert_eq!(untrusted.class(), Class::Misconfigured);
         assert!(is_waking("Couldn't connect to compute node"));
         assert!(!is_waking("password authentication failed for user 'x'"));
+        for (code, message, of_entry) in [
+            ("28P01", "", true),
+            ("3D000", "", true),
+            ("XX000", "password authentication failed for user '…'", true),
+            ("XX000", "The requested endpoint is disabled", true),
+            (
+                "XX000",
+                "Your account or project has exceeded the compute time quota.",
+                true,
+            ),
+            ("XX000", "Couldn't connect to compute node", false),
+            ("53300", "too many connections, check your quota", false),
+        ] {
+            assert_eq!(is_of_entry(code, message), of_entry, "{code} {message}");
+        }
         assert!(!is_waking(
             "The endpoint has been disabled. Enable it using Neon API and retry."
         ));

@@ -1,9 +1,11 @@
-//! Whether the settings and the database fit together.
+//! Whether program, settings and database fit together.
 
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::app_role;
+use crate::error::Older;
 use crate::fence::Fence;
+use crate::migrate;
 use crate::policies::{self, State};
 use crate::unfit::Unfit;
 
@@ -11,14 +13,31 @@ use crate::unfit::Unfit;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fit {
     Fits,
-    /// There are no tables yet.
-    TooEarly,
+    /// Steps of the schema are missing, perhaps all; the rest is judged when they are there.
+    Older(Older),
     Unfit(Unfit),
 }
 
 /// Looks at the catalogue. A role that could do more than it should is told of: the policies hold it all the same.
 pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr> {
-    let fit = judge(&policies::state(conn).await?, fence);
+    let state = policies::state(conn).await?;
+    // First: who may not read the record of the steps would find none.
+    if let Some(closed) = closed(&state) {
+        return Ok(Fit::Unfit(Unfit::Powerless(closed)));
+    }
+    let steps = migrate::status(conn).await?;
+    let missing = steps.iter().filter(|step| !step.applied).count();
+    if missing > 0 {
+        return Ok(Fit::Older(Older { missing }));
+    }
+    let newer = steps.iter().filter(|step| !step.known).count();
+    if newer > 0 {
+        tracing::warn!(
+            newer,
+            "the database's schema is newer than this program; later versions only add, so it goes on"
+        );
+    }
+    let fit = judge(&state, fence);
     if fence.is_on() && fit == Fit::Fits {
         let reasons = app_role::might(conn, None).await?.join(", it ");
         if !reasons.is_empty() {
@@ -32,15 +51,12 @@ pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr>
 }
 
 fn judge(state: &[State], fence: Fence) -> Fit {
-    if state.is_empty() {
-        return Fit::TooEarly;
-    }
     if !fence.is_on() {
         // Not whether policies are there, but whether they hold this role: a plain owner is above them.
         return if state.iter().any(|table| table.held) {
             Fit::Unfit(Unfit::Unasked)
         } else {
-            useful(state)
+            Fit::Fits
         };
     }
     if state.iter().any(State::is_bypassed) {
@@ -61,20 +77,17 @@ fn judge(state: &[State], fence: Fence) -> Fit {
     if !strange.is_empty() {
         return Fit::Unfit(Unfit::Opened(strange.join(", ")));
     }
-    useful(state)
+    Fit::Fits
 }
 
-fn useful(state: &[State]) -> Fit {
+/// The tables that the role may not use.
+fn closed(state: &[State]) -> Option<String> {
     let closed: Vec<&str> = state
         .iter()
         .filter(|table| !table.usable)
         .map(|table| table.name.as_str())
         .collect();
-    if closed.is_empty() {
-        Fit::Fits
-    } else {
-        Fit::Unfit(Unfit::Powerless(closed.join(", ")))
-    }
+    (!closed.is_empty()).then(|| closed.join(", "))
 }
 
 #[cfg(test)]
@@ -100,11 +113,8 @@ mod tests {
         );
         let strange = judged(|table| table.strange = Some("open".into()), true);
         assert_eq!(strange, Fit::Unfit(Unfit::Opened("open on sessions".into())));
-        assert_eq!(judge(&[], Fence::new(true)), Fit::TooEarly);
         let hollow = judged(|table| table.hollow = Some("errand_owner".into()), true);
         assert_eq!(hollow, unguarded);
-        let powerless = judged(|table| table.usable = false, true);
-        assert_eq!(powerless, Fit::Unfit(Unfit::Powerless("sessions".into())));
         let plain = State {
             enabled: true,
             forced: false,
@@ -112,12 +122,14 @@ mod tests {
             ..State::guarded("tasks")
         };
         assert_eq!(judge(&[plain], Fence::new(false)), Fit::Fits);
-        let closed = State {
-            held: false,
+        let powerless = State {
             usable: false,
             ..State::guarded("tasks")
         };
-        let powerless = Fit::Unfit(Unfit::Powerless("tasks".into()));
-        assert_eq!(judge(&[closed], Fence::new(false)), powerless);
+        assert_eq!(
+            closed(&[State::guarded("users"), powerless]),
+            Some("tasks".into())
+        );
+        assert_eq!(closed(&[State::guarded("users")]), None);
     }
 }

@@ -5,7 +5,7 @@ use errand_application::ports::{DatabaseHealth, Seen, StoreError};
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::db::{Conn, Db};
-use crate::error::{Failure, Refusal};
+use crate::error::{Failure, Older, Refusal};
 use crate::scope::Scope;
 use crate::unfit::Unfit;
 
@@ -32,6 +32,9 @@ pub enum CheckError {
     /// The server answered that user, password or database name are wrong: the settings are, no waiting helps.
     #[error("the database lets nobody in this way")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Steps of the schema are missing.
+    #[error(transparent)]
+    Older(Older),
     /// The database has row-level security and the settings say otherwise, or the other way round.
     #[error(transparent)]
     Unfit(Unfit),
@@ -48,6 +51,10 @@ impl From<StoreError> for CheckError {
             {
                 Self::Refused(source)
             }
+            StoreError::Unavailable(source) if source.is::<Older>() => match source.downcast::<Older>() {
+                Ok(older) => Self::Older(*older),
+                Err(source) => Self::Unanswered(StoreError::Unavailable(source)),
+            },
             StoreError::Unavailable(source) if source.is::<Unfit>() => match source.downcast::<Unfit>() {
                 Ok(unfit) => Self::Unfit(*unfit),
                 Err(source) => Self::Unanswered(StoreError::Unavailable(source)),

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod app_role;
+mod breaker;
 mod connect;
 mod db;
 mod ended;
@@ -44,6 +45,7 @@ use errand_application::ports::{
 
 pub use app_role::{AppRole, InvalidRole, RoleError};
 pub use connect::{ConnectError, Settings};
+pub use error::Older;
 pub use health::CheckError;
 pub use migrate::{MigrateError, Migrated, MigrationStatus};
 pub use unfit::Unfit;

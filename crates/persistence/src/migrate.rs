@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigrationTrait, SchemaManager};
 
-use crate::app_role::{self, AppRole, RoleError};
+use crate::app_role::{self, AppRole, Prepared, RoleError};
 use crate::connect::WAIT;
 use crate::error::{Refusal, redacted};
 use crate::policies;
@@ -83,6 +83,8 @@ pub struct Migrated {
     pub steps: Vec<String>,
     /// Whether the role that was asked for is new, and so has no password yet.
     pub made_role: bool,
+    /// What somebody has to order who may alter the role; who migrates may not.
+    pub left: Vec<String>,
 }
 
 /// Takes all pending steps and does what is asked for beyond, or nothing of it. Any number of processes may call
@@ -119,12 +121,19 @@ pub async fn up(conn: &DatabaseConnection, role: Option<&AppRole>) -> Result<Mig
     if role.is_some() || policies::are_there(&guarded) {
         policies::apply(&tx).await?;
     }
-    let mut made_role = false;
+    let (mut made_role, mut left) = (false, Vec::new());
     if let Some(role) = role {
-        made_role = app_role::prepare(&tx, role).await?;
+        Prepared {
+            made: made_role,
+            left,
+        } = app_role::prepare(&tx, role).await?;
     }
     tx.commit().await?;
-    Ok(Migrated { steps, made_role })
+    Ok(Migrated {
+        steps,
+        made_role,
+        left,
+    })
 }
 
 /// Both end with the transaction, so that they hold behind a pooler too.
@@ -146,7 +155,7 @@ where
     C: ConnectionTrait + sea_orm::TransactionTrait,
     for<'c> &'c C: sea_orm_migration::IntoSchemaManagerConnection<'c>,
 {
-    let applied: BTreeSet<String> = if SchemaManager::new(conn).has_table(TABLE).await? {
+    let applied: BTreeSet<String> = if is_there(conn).await? {
         let versions = Statement::from_string(
             conn.get_database_backend(),
             format!("SELECT version FROM {TABLE} ORDER BY version"),
@@ -168,6 +177,21 @@ where
             known: known.contains(name),
         })
         .collect())
+}
+
+/// Whether the record of the steps is there, for PostgreSQL whether or not the role may read it.
+async fn is_there<C>(conn: &C) -> Result<bool, DbErr>
+where
+    C: ConnectionTrait + sea_orm::TransactionTrait,
+    for<'c> &'c C: sea_orm_migration::IntoSchemaManagerConnection<'c>,
+{
+    let backend = conn.get_database_backend();
+    if backend != DbBackend::Postgres {
+        return SchemaManager::new(conn).has_table(TABLE).await;
+    }
+    let look = format!("SELECT to_regclass('{TABLE}') IS NOT NULL AS there");
+    let row = conn.query_one_raw(Statement::from_string(backend, look)).await?;
+    row.map_or(Ok(false), |row| row.try_get("", "there"))
 }
 
 fn names(status: &[MigrationStatus], which: impl Fn(&MigrationStatus) -> bool) -> Vec<String> {

@@ -18,6 +18,8 @@ pub struct Pulse {
     started: Instant,
     /// Milliseconds from the start to the last broken connection; 0 for none.
     broke: AtomicU64,
+    /// And to the last answer.
+    answered: AtomicU64,
 }
 
 impl Pulse {
@@ -28,17 +30,29 @@ impl Pulse {
             failure: AtomicI64::new(NEVER),
             started: Instant::now(),
             broke: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
         }
     }
 
     pub fn success(&self) {
         self.success.store(self.clock.now().micros(), Relaxed);
+        self.answered.store(self.elapsed(), Relaxed);
     }
 
     pub fn failure(&self) {
         self.failure.store(self.clock.now().micros(), Relaxed);
-        let since = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.broke.store(since.max(1), Relaxed);
+        self.broke.store(self.elapsed(), Relaxed);
+    }
+
+    /// Milliseconds from the start, never 0.
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).map_or(u64::MAX, |millis| millis.max(1))
+    }
+
+    /// Whether the database has answered in this time.
+    pub fn answered_within(&self, time: Duration) -> bool {
+        let answered = self.answered.load(Relaxed);
+        answered > 0 && Duration::from_millis(answered) + time >= self.started.elapsed()
     }
 
     /// Whether a connection that idled so long was idle already when another one broke: what broke that one
@@ -79,6 +93,7 @@ mod tests {
         let pulse = Pulse::new(Arc::new(Fixed));
         assert_eq!(pulse.seen(), Seen::default());
         assert!(!pulse.broke_within(Duration::from_hours(1)));
+        assert!(!pulse.answered_within(Duration::from_hours(1)));
         pulse.success();
         pulse.failure();
         let at = Timestamp::from_micros(7);
@@ -92,5 +107,7 @@ mod tests {
         assert!(pulse.broke_within(Duration::from_hours(1)));
         std::thread::park_timeout(Duration::from_millis(20));
         assert!(!pulse.broke_within(Duration::ZERO), "used since");
+        assert!(pulse.answered_within(Duration::from_hours(1)));
+        assert!(!pulse.answered_within(Duration::ZERO));
     }
 }

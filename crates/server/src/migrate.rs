@@ -28,6 +28,7 @@ pub async fn up(config: &config::Database, role: Option<&AppRole>) -> Result<(),
         None => database.migrate().await.map(|steps| Migrated {
             steps,
             made_role: false,
+            left: Vec::new(),
         }),
     };
     database.close(CLOSE_WITHIN).await;
@@ -56,6 +57,10 @@ pub async fn up(config: &config::Database, role: Option<&AppRole>) -> Result<(),
              database.row_level_security = true\n\
              until then it finds no rows: stop what runs without the setting"
         )?;
+        if !migrated.left.is_empty() {
+            let orders = migrated.left.join(";\n  ");
+            writeln!(out, "for somebody who may alter the role:\n  {orders};")?;
+        }
     }
     Ok(())
 }
@@ -91,7 +96,7 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
         // Asked first: it answers within the deadline, and what it finds is what /health/ready tells.
         let reason = match database.check().await {
             // What does not fit may be what a migration mends.
-            Ok(()) | Err(CheckError::Unfit(_)) => match apply(database).await {
+            Ok(()) | Err(CheckError::Unfit(_) | CheckError::Older(_)) => match apply(database).await {
                 Ok(()) => return look(database).await,
                 // Perhaps a lock or a restart.
                 Err(error @ MigrateError::Database(_)) if refusals < MAX_REFUSALS => {
@@ -111,11 +116,15 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
     }
 }
 
-/// Fails if the database's row-level security does not fit the settings. One that is away or has no tables yet
-/// is looked at when it is first used.
+/// Fails if the database's row-level security does not fit the settings. One that is away, or whose schema is
+/// older than this program, is looked at again when it is used.
 pub async fn look(database: &Database) -> Result<(), Failure> {
     match database.check().await {
         Err(error @ CheckError::Unfit(_)) => Err(error.into()),
+        Err(error @ CheckError::Older(_)) => {
+            tracing::warn!("{error}; nothing is served before");
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

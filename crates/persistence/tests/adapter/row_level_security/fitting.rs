@@ -167,12 +167,13 @@ async fn a_role_that_may_not_migrate_is_told_whom_to_name() {
 
 /// There is a way to be told before it is in use.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_without_tables_is_not_judged_yet() {
+async fn a_database_without_tables_is_told_to_be_migrated() {
     let database = Postgres::shared().create_database().await;
     let mut settings = settings(&database, &database.url);
     settings.row_level_security = true;
     let opened = open(&settings).await;
-    opened.check().await.unwrap();
+    let error = opened.check().await.unwrap_err();
+    assert!(matches!(error, CheckError::Older(_)), "{error:?}");
     opened.migrate().await.unwrap();
     let error = opened.check().await.unwrap_err();
     assert!(

@@ -3,8 +3,10 @@
 use errand_persistence::{AppRole, MigrateError, RoleError};
 use errand_testbed::{Postgres, TestDatabase};
 
-use super::{number, run};
-use crate::support::{open, settings};
+use super::{code, number, run};
+use errand_conformance::Harness;
+
+use crate::support::{Guarded, open, settings};
 
 async fn refused(database: &TestDatabase, role: &str, reason: &str) {
     let role = AppRole::parse(role).unwrap();
@@ -62,6 +64,22 @@ async fn a_role_that_could_do_more_is_refused() {
     refused(&database, owner, "owns tables").await;
 }
 
+/// The server itself ends what nobody waits for any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_is_bounded() {
+    let Guarded(guarded) = Guarded::fresh().await;
+    let mut role = guarded.inside().await;
+    let slow = run(&mut role, "SELECT pg_sleep(20)").await;
+    assert_eq!(code(slow), "57014");
+    let bounds: (String, String) = sqlx::query_as(
+        "SELECT current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')",
+    )
+    .fetch_one(&mut role)
+    .await
+    .unwrap();
+    assert_eq!(bounds, ("3s".to_owned(), "10s".to_owned()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_is_prepared_again_and_again() {
     let database = Postgres::shared().create_database().await;
@@ -87,7 +105,21 @@ async fn a_role_is_prepared_again_and_again() {
     for _ in 0..2 {
         let migrated = opened.migrate_for(&role).await.unwrap();
         assert_eq!((migrated.steps.len(), migrated.made_role), (0, false));
+        // The role is not of who migrates.
+        assert_eq!(migrated.left.len(), 3, "{:?}", migrated.left);
     }
+    // Every order can be given as it stands; what is set is not touched.
+    let orders = opened.migrate_for(&role).await.unwrap().left;
+    let own = format!("ALTER ROLE {} SET statement_timeout = '9s'", role.name());
+    run(&mut look, &format!("{}; {own}", orders.join("; ")))
+        .await
+        .unwrap();
+    assert!(opened.migrate_for(&role).await.unwrap().left.is_empty());
+    let set = format!(
+        "SELECT count(*) FROM pg_roles WHERE rolname = '{}' AND 'statement_timeout=9s' = ANY (rolconfig)",
+        role.name()
+    );
+    assert_eq!(number(&mut look, &set).await, 1);
     let rights = format!(
         "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' \
          AND (has_table_privilege('{0}', c.oid, 'TRUNCATE, TRIGGER, REFERENCES') \
