@@ -20,6 +20,7 @@ mod auth;
 mod body;
 mod context;
 mod cursor;
+mod drain;
 mod fields;
 mod json;
 mod middleware;

@@ -15,6 +15,7 @@ use tracing_actix_web::TracingLogger;
 use url::Url;
 
 use crate::context::{KEEP_ALIVE, Services, Settings};
+use crate::drain::Draining;
 use crate::middleware::{RequestLog, edge};
 use crate::routes;
 
@@ -24,12 +25,14 @@ const DISCONNECT: Duration = Duration::from_secs(3);
 /// How long a browser may remember the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE: usize = 3600;
 
-/// Serves on `listener` until `shutdown` completes, then lets requests in progress finish.
+/// Serves on `listener` until `shutdown` completes, and for the time that it gives: readiness is then refused and
+/// connections are closed after their next answer, so that balancers and clients turn away before anything is
+/// refused. Then lets requests in progress finish.
 pub async fn serve(
     listener: TcpListener,
     services: Services,
     settings: Settings,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Future<Output = Duration> + Send + 'static,
 ) -> io::Result<()> {
     for origin in &settings.cors_origins {
         check_origin(origin)?;
@@ -38,13 +41,20 @@ pub async fn serve(
     let stop_within = settings.shutdown_timeout;
     let stop_within = stop_within.as_secs() + u64::from(stop_within.subsec_nanos() > 0);
     let (head_timeout, workers) = (settings.head_timeout, settings.workers);
-    let mut server = HttpServer::new(move || app(&services, &settings))
+    let draining = Draining::default();
+    let begun = draining.clone();
+    let drained = async move {
+        let time = shutdown.await;
+        begun.begin();
+        tokio::time::sleep(time).await;
+    };
+    let mut server = HttpServer::new(move || app(&services, &settings).app_data(draining.clone()))
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(head_timeout)
         .client_disconnect_timeout(DISCONNECT)
         .tcp_nodelay(true)
         .shutdown_timeout(stop_within)
-        .shutdown_signal(shutdown);
+        .shutdown_signal(drained);
     if let Some(workers) = workers {
         server = server.workers(workers.max(1));
     }

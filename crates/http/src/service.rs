@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::context::Services;
 use crate::context::segment;
+use crate::drain::Draining;
 use crate::problem::{Code, Problem};
 use crate::query;
 
@@ -57,7 +58,7 @@ pub(crate) async fn ready(req: HttpRequest, services: Data<Services>) -> Result<
     let deep = pairs
         .iter()
         .any(|(name, value)| name == "deep" && matches!(value.as_str(), "1" | "true"));
-    if services.health.is_ready(deep).await {
+    if !Draining::has_begun(&req) && services.health.is_ready(deep).await {
         Ok(HttpResponse::Ok().json(Status { status: "ready" }))
     } else {
         Err(Problem::new(Code::NotReady))

@@ -48,6 +48,8 @@ pub struct Server {
     /// The proxies in front that are believed.
     pub trusted_proxies: Vec<IpNet>,
     pub shutdown_timeout: Duration,
+    /// How long new requests are answered after SIGTERM.
+    pub drain_time: Duration,
     /// Threads that serve requests; by default one for each processor.
     pub workers: Option<usize>,
 }
@@ -160,6 +162,12 @@ impl Server {
                     values::duration(Duration::from_secs(1), Duration::from_mins(5)),
                 )
                 .unwrap_or(Duration::from_secs(10)),
+            drain_time: reader
+                .one(
+                    key::DRAIN_TIME,
+                    values::duration(Duration::ZERO, Duration::from_mins(5)),
+                )
+                .unwrap_or(Duration::from_secs(1)),
             workers: reader.one(key::WORKERS, values::number(1..=1024)),
         }
     }

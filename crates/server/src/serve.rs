@@ -21,6 +21,8 @@ const BACKLOG: u32 = 1024;
 const MIGRATE_WITHIN: Duration = Duration::from_secs(20);
 /// How long it waits for a look at a database that others migrate.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
+/// Signals that come so close together are one.
+const TOGETHER: Duration = Duration::from_millis(200);
 /// How long work that a disconnected client left may take at the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -77,7 +79,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     };
 
     let (stop, stopping) = oneshot::channel();
-    let signals = signals(stop)?;
+    let signals = signals(stop, server.drain_time)?;
     let settings = Settings {
         cors_origins: server.cors_origins,
         trusted_proxies: server.trusted_proxies,
@@ -87,7 +89,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     };
     let serving = errand_http::serve(listener, services, settings, async {
         // The other end is held until the signal.
-        drop(stopping.await);
+        stopping.await.unwrap_or_default()
     });
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     banner::show(address);
@@ -140,14 +142,31 @@ fn secret(auth: &Auth, database: &Database) -> Result<SecretString, jwt_secret::
     }
 }
 
-/// Tells `stop` of the first signal and completes at the second.
-fn signals(stop: oneshot::Sender<()>) -> io::Result<impl Future<Output = Impatient>> {
+/// Tells `stop` of the first signal, and how long new requests are still to be answered; completes at the second.
+fn signals(
+    stop: oneshot::Sender<Duration>,
+    drain_time: Duration,
+) -> io::Result<impl Future<Output = Impatient>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        either(&mut terminate, &mut interrupt).await;
+        // Who presses a key is alone with it; who terminates may have a balancer to turn away.
+        let drain = tokio::select! {
+            _ = terminate.recv() => drain_time,
+            _ = interrupt.recv() => Duration::ZERO,
+        };
         tracing::info!("stopping: requests in progress are finished");
-        drop(stop);
+        // Nobody listens any more if serving has failed, and that is told elsewhere.
+        drop(stop.send(drain));
+        // A supervisor and a process group may both pass the same signal on.
+        let together = tokio::time::sleep(TOGETHER);
+        tokio::pin!(together);
+        while !together.is_elapsed() {
+            tokio::select! {
+                () = either(&mut terminate, &mut interrupt) => {}
+                () = &mut together => {}
+            }
+        }
         either(&mut terminate, &mut interrupt).await;
         Impatient
     })

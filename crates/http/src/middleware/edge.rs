@@ -17,6 +17,7 @@ use uuid::Builder;
 
 use crate::context::Services;
 use crate::context::{Access, Matched, TOKEN};
+use crate::drain::Draining;
 use crate::origin::{is_secure, trusted};
 use crate::problem::{Code, Problem};
 
@@ -81,7 +82,7 @@ pub(crate) async fn edge(
         Ok(answer) => {
             let (req, response) = answer.into_parts();
             let matched = req.extensions().get::<Matched>().copied();
-            let response = finish(
+            let mut response = finish(
                 &Asked {
                     id,
                     head,
@@ -90,6 +91,9 @@ pub(crate) async fn edge(
                 },
                 response.map_into_boxed_body(),
             );
+            if Draining::has_begun(&req) {
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
             Ok(ServiceResponse::new(req, response))
         }
         // Handlers and gates answer; only a layer of the framework could still fail.

@@ -12,7 +12,7 @@ use super::support::{Mocks, TOKEN, settings};
 
 struct Running {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Duration>,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -24,10 +24,8 @@ fn start_with(mocks: Mocks, settings: crate::Settings) -> Running {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let shutdown = async {
-        let _ = stopped.await;
-    };
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async { stopped.await.unwrap_or_default() };
     let services = mocks.services();
     let server = actix_web::rt::spawn(crate::serve(listener, services, settings, shutdown));
     Running {
@@ -43,7 +41,7 @@ impl Running {
     }
 
     async fn stop(self) {
-        self.stop.send(()).unwrap();
+        self.stop.send(Duration::ZERO).unwrap();
         let stopped = tokio::time::timeout(Duration::from_secs(5), self.server).await;
         stopped.expect("stops in time").unwrap().unwrap();
     }
@@ -234,6 +232,47 @@ async fn odd_requests_have_sober_answers() {
     running.stop().await;
 }
 
+/// A balancer that asks turns away, and whoever did not ask yet is answered.
+#[actix_web::test]
+async fn before_it_stops_it_still_answers() {
+    let Running {
+        address,
+        stop,
+        server,
+    } = start(Mocks::default());
+    let ask = async |path: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_until(&mut stream, "}").await.to_lowercase()
+    };
+    let before = ask("/health/ready").await;
+    assert!(
+        before.starts_with("http/1.1 200") && !before.contains("connection: close"),
+        "{before}"
+    );
+    stop.send(Duration::from_secs(3)).unwrap();
+    let mut ready = String::new();
+    for _ in 0..500 {
+        ready = ask("/health/ready").await;
+        if !ready.starts_with("http/1.1 200") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(
+        ready.starts_with("http/1.1 503") && ready.contains("not-ready"),
+        "{ready}"
+    );
+    let live = ask("/health/live").await;
+    assert!(
+        live.starts_with("http/1.1 200") && live.contains("connection: close"),
+        "{live}"
+    );
+    let stopped = tokio::time::timeout(Duration::from_secs(10), server).await;
+    stopped.expect("stops in time").unwrap().unwrap();
+}
+
 #[actix_web::test]
 async fn a_bad_origin_stops_the_start() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -241,6 +280,9 @@ async fn a_bad_origin_stops_the_start() {
         cors_origins: vec!["*".into()],
         ..settings()
     };
-    let outcome = crate::serve(listener, Mocks::default().services(), settings, async {}).await;
+    let outcome = crate::serve(listener, Mocks::default().services(), settings, async {
+        Duration::ZERO
+    })
+    .await;
     assert_eq!(outcome.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
 }

@@ -74,6 +74,7 @@ keys! {
     CORS_ORIGINS = Key::aliased("server.cors_origins", "CORS_ORIGINS").list();
     TRUSTED_PROXIES = Key::plain("server.trusted_proxies").list();
     SHUTDOWN_TIMEOUT = Key::plain("server.shutdown_timeout");
+    DRAIN_TIME = Key::plain("server.drain_time");
     WORKERS = Key::plain("server.workers");
     DATABASE_URL = Key::aliased("database.url", "DATABASE_URL").secret();
     DATABASE_DIRECT_URL = Key::aliased("database.direct_url", "DATABASE_DIRECT_URL").secret();

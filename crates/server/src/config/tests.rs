@@ -66,6 +66,7 @@ fn defaults() {
     );
     assert_eq!(config.server.cors_origins, ["http://localhost:3000"]);
     assert_eq!(config.server.shutdown_timeout, Duration::from_secs(10));
+    assert_eq!(config.server.drain_time, Duration::from_secs(1));
     assert_eq!(config.server.workers, None);
     assert_eq!(
         config.database.url.sqlite_path(),
