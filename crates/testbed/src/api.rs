@@ -47,6 +47,11 @@ impl Api {
             .collect()
     }
 
+    /// The server's address, as it was given.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     /// A request to `path`, which starts with a slash and may carry a query.
     pub fn request(&self, method: &str, path: &str) -> Request {
         let method = Method::from_bytes(method.as_bytes()).expect("a method is a token");
