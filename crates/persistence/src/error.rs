@@ -56,6 +56,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// With this code.
+    #[cfg(test)]
+    pub fn with(code: &str) -> Self {
+        Self {
+            code: code.into(),
+            message: "no".into(),
+            table: None,
+            constraint: None,
+        }
+    }
+
     /// Whether user, password or database name are wrong, by the SQLSTATE: no waiting helps.
     pub fn is_of_entry(&self) -> bool {
         matches!(self.code.as_str(), "28P01" | "28000" | "3D000")
@@ -65,12 +76,22 @@ impl Refusal {
     pub fn is_of_rights(&self) -> bool {
         self.code == "42501"
     }
+
+    /// Whether a table or a column is missing, as it is before a migration.
+    pub fn is_of_schema(&self) -> bool {
+        matches!(self.code.as_str(), "42P01" | "42703")
+    }
 }
 
 impl Failure {
     /// Whether there was no connection to send anything over.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Db(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)))
+        matches!(self, Self::Db(error) if Self::is_of_no_connection(error))
+    }
+
+    /// The same of the error beneath.
+    pub fn is_of_no_connection(error: &DbErr) -> bool {
+        matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
     }
 
     pub fn class(&self) -> Class {
@@ -238,7 +259,8 @@ pub fn refusal(error: &SqlxError) -> Option<Refusal> {
     })
 }
 
-fn elide_quotes(message: &str) -> String {
+/// What stands in quotes may be a value.
+pub fn elide_quotes(message: &str) -> String {
     let mut shown = String::with_capacity(message.len());
     let mut open = None;
     for c in message.chars() {
