@@ -21,15 +21,21 @@ pub enum Which {
     Id(UserId),
 }
 
+/// An account that is as was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switched {
+    /// The account.
+    pub user: User,
+    /// Whether it was otherwise before.
+    pub changed: bool,
+}
+
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum AdministrationError {
     /// There is no such account.
     #[error("there is no such account")]
     NoAccount,
-    /// It is disabled, or is not.
-    #[error("{0}")]
-    Unchanged(&'static str),
     /// A password that may not be.
     #[error("the password {0}")]
     Password(#[from] Fault),
@@ -108,25 +114,34 @@ impl AdministrationService {
     }
 
     /// Lets nobody sign in to an account any more; its sessions end.
-    pub async fn disable(&self, which: &Which) -> Result<User, AdministrationError> {
+    pub async fn disable(&self, which: &Which) -> Result<Switched, AdministrationError> {
         let user = self.find(which).await?;
         let event = self.event(EventKind::Disabled);
-        if !self.accounts.disable(user.id, &event).await? {
-            return Err(AdministrationError::Unchanged("the account is disabled already"));
-        }
-        log(Some(user.id), &event);
-        Ok(user)
+        let changed = self.accounts.disable(user.id, &event).await?;
+        self.switched(user, changed, &event).await
     }
 
     /// Lets its user sign in again.
-    pub async fn enable(&self, which: &Which) -> Result<User, AdministrationError> {
+    pub async fn enable(&self, which: &Which) -> Result<Switched, AdministrationError> {
         let user = self.find(which).await?;
         let event = self.event(EventKind::Enabled);
-        if !self.accounts.enable(user.id, &event).await? {
-            return Err(AdministrationError::Unchanged("the account is not disabled"));
+        let changed = self.accounts.enable(user.id, &event).await?;
+        self.switched(user, changed, &event).await
+    }
+
+    async fn switched(
+        &self,
+        user: User,
+        changed: bool,
+        event: &SecurityEvent,
+    ) -> Result<Switched, AdministrationError> {
+        if changed {
+            log(Some(user.id), event);
+        } else {
+            // Or gone meanwhile.
+            self.find(&Which::Id(user.id)).await?;
         }
-        log(Some(user.id), &event);
-        Ok(user)
+        Ok(Switched { user, changed })
     }
 
     /// Sets another password; all sessions end, and a disabled account stays so.
@@ -183,7 +198,7 @@ impl AdministrationService {
 mod tests {
     use errand_domain::account::{NewPassword, PasswordHash};
 
-    use super::AdministrationError::{NoAccount, Raced, Unchanged};
+    use super::AdministrationError::{NoAccount, Raced};
     use super::*;
     use crate::ports::{MockAccountStore, MockPasswordHasher};
     use crate::test_support::{FixedClock, credentials, recorder, user};
@@ -259,14 +274,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_there_or_not_to_be_changed_is_said() {
+    async fn what_is_so_already_is_no_failure() {
         let mut accounts = knowing_ann();
+        for changes in [true, false] {
+            accounts
+                .expect_disable()
+                .times(1)
+                .returning(move |_, _| Ok(changes));
+            accounts
+                .expect_enable()
+                .times(1)
+                .returning(move |_, _| Ok(changes));
+        }
+        let service = service(accounts);
+        for changed in [true, false] {
+            let disabled = service.disable(&ANN).await.unwrap();
+            let enabled = service.enable(&ANN).await.unwrap();
+            assert_eq!((disabled.changed, enabled.changed), (changed, changed));
+            assert_eq!(disabled.user.id, UserId(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_that_goes_meanwhile_is_not_there() {
+        let mut accounts = MockAccountStore::new();
+        accounts
+            .expect_find()
+            .times(1)
+            .returning(|_| Ok(Some(credentials(1))));
+        accounts.expect_find().times(1).returning(|_| Ok(None));
         accounts.expect_disable().returning(|_, _| Ok(false));
-        accounts.expect_enable().returning(|_, _| Ok(false));
+        assert!(matches!(service(accounts).disable(&ANN).await, Err(NoAccount)));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_or_changes_meanwhile_is_said() {
+        let mut accounts = knowing_ann();
         accounts.expect_delete().returning(|_, _| Ok(false));
         let service = service(accounts);
-        assert!(matches!(service.disable(&ANN).await, Err(Unchanged(_))));
-        assert!(matches!(service.enable(&ANN).await, Err(Unchanged(_))));
         assert!(matches!(service.delete(&ANN).await, Err(Raced)));
         assert!(matches!(
             service.delete(&Which::Id(UserId(2))).await,

@@ -11,6 +11,10 @@ use crate::time::Timestamp;
 
 /// The longest e-mail address, in bytes (RFC 5321 section 4.5.3.1.3 less the angle brackets).
 pub const EMAIL_MAX_BYTES: usize = 254;
+/// What [`Email::parse`] takes, for people.
+pub const EMAIL_RULE: &str = "one @ between a name of at most 64 bytes and a domain with a dot; no blanks or \
+    invisible characters; in the name no quotes, brackets, comma, semicolon, colon or backslash, and no dot at either \
+    end or beside another; in the domain letters, digits, dots and hyphens, and no hyphen at either end of a part";
 /// The fewest characters (code points) of a password.
 pub const PASSWORD_MIN_CHARS: usize = 8;
 /// The most bytes of a password.

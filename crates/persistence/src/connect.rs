@@ -62,6 +62,11 @@ impl Settings {
             application_name: "errand".to_owned(),
         }
     }
+
+    /// The way for migrations.
+    pub(crate) fn migrating_url(&self) -> DatabaseUrl {
+        self.direct_url.clone().unwrap_or_else(|| self.url.direct())
+    }
 }
 
 /// Why a database cannot be used at all. A PostgreSQL server that is down is not among it: that passes.
@@ -126,17 +131,13 @@ fn connect_within(deadline: Duration) -> Duration {
     deadline * 4 / 5
 }
 
-/// One connection of its own, past any pooler and patient: for changing the schema.
+/// One connection of its own, past any pooler: for changing the schema.
 pub async fn open_for_migrations(settings: &Settings, pulse: Arc<Pulse>) -> Result<Pools, ConnectError> {
-    let direct = settings
-        .direct_url
-        .clone()
-        .unwrap_or_else(|| settings.url.direct());
-    match direct.target() {
+    match settings.migrating_url().target() {
         Target::Postgres(url) => Ok(Pools::postgres(Opening {
             options: postgres_options(url, settings)?,
             max_connections: 1,
-            acquire_timeout: WAIT,
+            acquire_timeout: settings.deadline,
             pulse,
         })),
         Target::Sqlite(path) => sqlite(path, settings).await,

@@ -76,6 +76,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// With this code.
+    #[cfg(test)]
+    pub fn with(code: &str) -> Self {
+        Self {
+            code: code.into(),
+            message: "no".into(),
+            table: None,
+            constraint: None,
+        }
+    }
+
     /// Whether user, password or database name are wrong, or the endpoint is closed to all: no waiting helps.
     pub fn is_of_entry(&self) -> bool {
         is_of_entry(&self.code, &self.message)
@@ -90,12 +101,22 @@ impl Refusal {
     pub fn is_of_rights(&self) -> bool {
         self.code == "42501"
     }
+
+    /// Whether a table or a column is missing, as it is before a migration.
+    pub fn is_of_schema(&self) -> bool {
+        matches!(self.code.as_str(), "42P01" | "42703")
+    }
 }
 
 impl Failure {
     /// Whether there was no connection to send anything over.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Db(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)))
+        matches!(self, Self::Db(error) if Self::is_of_no_connection(error))
+    }
+
+    /// The same of the error beneath.
+    pub fn is_of_no_connection(error: &DbErr) -> bool {
+        matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
     }
 
     /// Whether the pool had no connection to lend in time.
@@ -297,7 +318,8 @@ pub fn refusal(error: &SqlxError) -> Option<Refusal> {
     })
 }
 
-fn elide_quotes(message: &str) -> String {
+/// What stands in quotes may be a value.
+pub fn elide_quotes(message: &str) -> String {
     let mut shown = String::with_capacity(message.len());
     let mut open = None;
     for c in message.chars() {

@@ -29,6 +29,7 @@ mod migrate;
 mod policies;
 mod pools;
 mod pulse;
+mod reach;
 mod scope;
 mod sessions;
 mod sql;
@@ -40,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use errand_application::ports::{
-    AccountStore, Clock, DatabaseHealth, EventStore, LimitStore, SessionStore, TaskStore,
+    AccountStore, Clock, DatabaseHealth, EventStore, LimitStore, SessionStore, StoreError, TaskStore,
 };
 
 pub use app_role::{AppRole, InvalidRole, RoleError};
@@ -48,6 +49,7 @@ pub use connect::{ConnectError, Settings};
 pub use error::Older;
 pub use health::CheckError;
 pub use migrate::{MigrateError, Migrated, MigrationStatus};
+pub use reach::Unreachable;
 pub use unfit::Unfit;
 pub use url::{DatabaseUrl, UrlError};
 
@@ -87,7 +89,7 @@ impl Database {
         let pools = connect::open_for_migrations(&self.settings, self.db.pulse()).await?;
         let outcome = migrate::up(pools.write(), role).await;
         pools.close().await;
-        outcome
+        self.reached(outcome).await
     }
 
     /// Which steps of the schema the database has; changes nothing.
@@ -95,7 +97,24 @@ impl Database {
         let pools = connect::open_for_migrations(&self.settings, self.db.pulse()).await?;
         let outcome = migrate::status(pools.write()).await;
         pools.close().await;
-        Ok(outcome?)
+        self.reached(outcome.map_err(Into::into)).await
+    }
+
+    /// With the reason, if the database was not reached.
+    async fn reached<T>(&self, outcome: Result<T, MigrateError>) -> Result<T, MigrateError> {
+        let source = match outcome {
+            Err(MigrateError::Database(source)) if reach::is_in_question(&*source) => source,
+            outcome => return outcome,
+        };
+        if self.settings.url.sqlite_path().is_some() {
+            return Err(MigrateError::Database(source));
+        }
+        let cause = reach::cause(&*source, &self.settings.migrating_url(), &self.settings).await;
+        let variable = match self.settings.direct_url {
+            Some(_) => "DATABASE_DIRECT_URL",
+            None => "DATABASE_URL",
+        };
+        Err(MigrateError::Away(Unreachable::new(variable, cause)))
     }
 
     /// The store of accounts.
@@ -132,6 +151,22 @@ impl Database {
     /// database that is away. That includes whether its row-level security fits, if it has tables.
     pub async fn check(&self) -> Result<(), CheckError> {
         Ok(self.health().ping().await?)
+    }
+
+    /// What a store's failure means to whoever runs errand; asks once more if that does not show why PostgreSQL
+    /// is away.
+    pub async fn explain(&self, error: StoreError) -> CheckError {
+        let source = match CheckError::from(error) {
+            CheckError::Unanswered(StoreError::Unavailable(source)) => source,
+            told => return told,
+        };
+        if self.settings.url.sqlite_path().is_none()
+            && reach::is_in_question(&*source)
+            && let Some(cause) = reach::cause(&*source, &self.settings.url, &self.settings).await
+        {
+            return CheckError::Away(Unreachable::new("DATABASE_URL", Some(cause)));
+        }
+        CheckError::Unanswered(StoreError::Unavailable(source))
     }
 
     /// Waits until a unit of work finds, from now on, that the settings and the database's row-level security do

@@ -13,6 +13,7 @@ use crate::app_role::{self, AppRole, Prepared, RoleError};
 use crate::connect::WAIT;
 use crate::error::{Refusal, redacted};
 use crate::policies;
+use crate::reach::Unreachable;
 
 /// Any number that nothing else in the database locks on.
 const LOCK: i64 = 0x6572_7261_6e64;
@@ -39,6 +40,9 @@ pub enum MigrateError {
     /// The way to the database cannot be opened.
     #[error(transparent)]
     Connect(#[from] crate::connect::ConnectError),
+    /// There is no way to the database.
+    #[error(transparent)]
+    Away(Unreachable),
     /// The server answered that user, password or database name are wrong.
     #[error("the database lets nobody in this way")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -8,7 +8,7 @@ use errand_persistence::AppRole;
 
 use crate::config::{Config, Purpose};
 use crate::failure::Failure;
-use crate::{migrate, serve, telemetry, users};
+use crate::{migrate, output, serve, telemetry, users};
 
 /// A task service for many users, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -49,14 +49,21 @@ enum Migrate {
 /// Prints the help or the version that was asked for, or says in one line what is wrong.
 fn explain(error: &clap::Error) -> Result<(), Failure> {
     if !error.use_stderr() {
-        return Ok(error.print()?);
+        output::settle(error.print())?;
+        return Ok(());
     }
     let text = match error.kind() {
         // Its text is the help, whole.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing".to_owned(),
         _ => error.to_string(),
     };
-    let first = text.lines().next().unwrap_or_default();
+    // What follows an empty line are tips and the usage; what is missing has lines of its own.
+    let first: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let first = first.join(" ");
     let first = first.trim_start_matches("error: ");
     Err(Failure(format!("{first} (see errand --help)")))
 }

@@ -1,7 +1,8 @@
 //! The configuration: environment over file over defaults, all faults found at once.
 //!
 //! The only place that reads the environment. A message names the key as the user wrote it and what is allowed,
-//! never the value: it may be a secret, and the user has it in front of them anyway.
+//! never the value: it may be a secret, and the user has it in front of them anyway. (What was read as a network or
+//! an origin is none.)
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use tracing::level_filters::LevelFilter;
 mod faults;
 mod keys;
 mod layers;
+mod near;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ mod config;
 mod failure;
 mod jwt_secret;
 mod migrate;
+mod output;
 mod serve;
 mod telemetry;
 mod users;

@@ -1,13 +1,12 @@
 //! `errand migrate`, and the migrating at start.
 
-use std::io::Write;
 use std::time::Duration;
 
-use errand_persistence::{AppRole, CheckError, Database, MigrateError, Migrated, RoleError};
+use errand_persistence::{AppRole, CheckError, Database, MigrateError, Migrated, MigrationStatus, RoleError};
 use tokio::sync::Notify;
 
 use crate::failure::{Failure, one_line};
-use crate::{config, wire};
+use crate::{config, output, wire};
 
 /// How long open work may take when a command is done.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -33,52 +32,57 @@ pub async fn up(config: &config::Database, role: Option<&AppRole>) -> Result<(),
     };
     database.close(CLOSE_WITHIN).await;
     let migrated = migrated?;
-    let mut out = std::io::stdout();
-    for name in &migrated.steps {
-        writeln!(out, "{name}: applied")?;
+    let mut lines: Vec<String> = migrated
+        .steps
+        .iter()
+        .map(|name| format!("{name}: applied"))
+        .collect();
+    if lines.is_empty() {
+        lines.push("nothing to apply".to_owned());
     }
-    if migrated.steps.is_empty() {
-        writeln!(out, "nothing to apply")?;
+    lines.extend(role.map(|role| next(role, migrated.made_role)));
+    if !migrated.left.is_empty() {
+        let orders = migrated.left.join(";\n  ");
+        lines.push(format!("for somebody who may alter the role:\n  {orders};"));
     }
-    if let Some(role) = role {
-        let name = role.name();
-        let made = if migrated.made_role {
-            "made, without a password"
-        } else {
-            "was there"
-        };
-        writeln!(
-            out,
-            "role {name}: {made}\n\
-             row-level security: on, forced\n\
-             next: give the role a password (in psql: \\password {name}) and start errand with\n  \
-             DATABASE_URL as {name}\n  \
-             DATABASE_DIRECT_URL as the role that migrated now\n  \
-             database.row_level_security = true\n\
-             until then it finds no rows: stop what runs without the setting"
-        )?;
-        if !migrated.left.is_empty() {
-            let orders = migrated.left.join(";\n  ");
-            writeln!(out, "for somebody who may alter the role:\n  {orders};")?;
-        }
-    }
+    output::print(&format!("{}\n", lines.join("\n")))?;
     Ok(())
+}
+
+/// What is to be done with the role.
+fn next(role: &AppRole, made: bool) -> String {
+    let name = role.name();
+    let made = if made {
+        "made, without a password"
+    } else {
+        "was there"
+    };
+    format!(
+        "role {name}: {made}\n\
+         row-level security: on, forced\n\
+         next: give the role a password (in psql: \\password {name}) and start errand with\n  \
+         DATABASE_URL as {name}\n  \
+         DATABASE_DIRECT_URL as the role that migrated now\n  \
+         database.row_level_security = true\n\
+         until then it finds no rows: stop what runs without the setting"
+    )
 }
 
 /// Lists all, applied or not.
 pub async fn status(config: &config::Database) -> Result<(), Failure> {
-    let database = wire::database(config).await?;
+    let database = wire::existing_database(config).await?;
     let migrations = database.migration_status().await;
     database.close(CLOSE_WITHIN).await;
-    let mut out = std::io::stdout();
-    for migration in migrations? {
+    let line = |migration: &MigrationStatus| {
         let state = match (migration.applied, migration.known) {
             (true, true) => "applied",
             (true, false) => "applied (by a newer version)",
             (false, _) => "pending",
         };
-        writeln!(out, "{}: {state}", migration.name)?;
-    }
+        format!("{}: {state}", migration.name)
+    };
+    let lines: Vec<String> = migrations?.iter().map(line).collect();
+    output::print(&format!("{}\n", lines.join("\n")))?;
     Ok(())
 }
 
@@ -98,6 +102,8 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
             // What does not fit may be what a migration mends.
             Ok(()) | Err(CheckError::Unfit(_) | CheckError::Older(_)) => match apply(database).await {
                 Ok(()) => return look(database).await,
+                // The direct way may be another one.
+                Err(error @ MigrateError::Away(_)) => one_line(&error),
                 // Perhaps a lock or a restart.
                 Err(error @ MigrateError::Database(_)) if refusals < MAX_REFUSALS => {
                     refusals += 1;

@@ -3,7 +3,7 @@
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use errand_application::Recorder;
@@ -32,6 +32,14 @@ pub enum OpenError {
     /// Itself.
     #[error("{0}")]
     Connect(String, #[source] ConnectError),
+    /// There is none, and nobody asked for a new one.
+    #[error("{}: there is no database; errand makes one when it starts. {hint}", .path.display())]
+    Missing {
+        /// Where one was looked for.
+        path: PathBuf,
+        /// How to look elsewhere.
+        hint: &'static str,
+    },
 }
 
 /// Why the services cannot be made.
@@ -43,6 +51,22 @@ pub enum WireError {
     /// The threads for hashing.
     #[error("the threads for hashing cannot be started")]
     Threads(#[source] io::Error),
+}
+
+/// Opens the database for what makes no sense on a new one: looking into a wrong folder leaves nothing there.
+pub async fn existing_database(config: &config::Database) -> Result<Database, OpenError> {
+    match config.url.sqlite_path() {
+        // One that cannot be looked for cannot be opened either, and that says why.
+        Some(path) if matches!(path.try_exists(), Ok(false)) => Err(OpenError::Missing {
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            hint: if config.own_dir.is_some() {
+                "If it is elsewhere, run this there, or set ERRAND__DATA_DIR or DATABASE_URL"
+            } else {
+                "If it is elsewhere, set DATABASE_URL"
+            },
+        }),
+        _ => database(config).await,
+    }
 }
 
 /// Opens the database; a PostgreSQL server that is down does not show here.

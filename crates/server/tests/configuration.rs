@@ -180,6 +180,14 @@ fn nonsense_on_the_command_line() {
         (&["--port", "1"], "unexpected argument '--port' found"),
         (&["migrate"], "a command is missing"),
         (&["migrate", "down"], "unrecognized subcommand 'down'"),
+        (
+            &["user", "create"],
+            "the following required arguments were not provided: <EMAIL> (see errand --help)",
+        ),
+        (
+            &["user", "delete", "--yes"],
+            "the following required arguments were not provided: <USER>",
+        ),
     ] {
         assert_refused(arguments, &[], &[line]);
     }
@@ -211,6 +219,8 @@ fn migrating_from_the_command_line() {
         assert!(output.status.success(), "{arguments:?}: {stderr}");
         String::from_utf8(output.stdout).unwrap()
     };
+    fs::create_dir(home.path().join("data")).unwrap();
+    fs::write(home.path().join("data/errand.db"), "").unwrap();
     let before = run(&["migrate", "status"]);
     assert!(
         before.lines().count() > 0 && before.lines().all(|line| line.ends_with(": pending")),
@@ -228,6 +238,22 @@ fn migrating_from_the_command_line() {
         made,
         ["errand.db"],
         "no secret is made, and the log is folded back"
+    );
+}
+
+#[tokio::test]
+async fn a_database_without_tables() {
+    let database = Postgres::shared().create_database().await;
+    let ca_file = database.ca_file.display().to_string();
+    let variables = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("DATABASE_CA_FILE", ca_file.as_str()),
+        ("ERRAND__LOG__LEVEL", "error"),
+    ];
+    assert_refused(
+        &["user", "list"],
+        &variables,
+        &["the database does not have the tables of this version: run \"errand migrate up\""],
     );
 }
 
@@ -385,11 +411,13 @@ async fn a_wrong_password_of_the_database() {
         ("ERRAND__LOG__LEVEL", "error"),
     ];
     assert_refused(&[], &variables, &["the database lets nobody in this way"]);
-    assert_refused(
-        &["migrate", "status"],
-        &variables,
-        &["the database lets nobody in this way"],
-    );
+    for arguments in [["migrate", "status"], ["user", "list"]] {
+        assert_refused(
+            arguments.as_slice(),
+            &variables,
+            &["the database lets nobody in this way"],
+        );
+    }
 }
 
 #[tokio::test]

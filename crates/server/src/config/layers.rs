@@ -10,9 +10,8 @@ use config::builder::DefaultState;
 use config::{Config, ConfigBuilder, Environment, File, FileFormat, Value, ValueKind};
 
 use super::keys::{ALL, Key};
+use super::near;
 use super::reader::{Raw, Reader, Setting};
-
-const PREFIX: &str = "ERRAND__";
 
 /// All settings that are set, with all faults of their names.
 pub fn merge(file: Option<&Path>, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Reader {
@@ -42,7 +41,12 @@ pub fn merge(file: Option<&Path>, environment: impl IntoIterator<Item = (OsStrin
         match raw(value) {
             Some(raw) => reader.set(*key, Setting { name, raw }),
             None => reader.faults.push(format!(
-                "{name} must be text, a number, true or false, or a list of texts"
+                "{name} must be {}",
+                if key.is_list {
+                    "a list of texts"
+                } else {
+                    "one value"
+                }
             )),
         }
     }
@@ -66,8 +70,8 @@ fn variables(
             .iter()
             .find(|key| key.alias == Some(name.as_str()) || key.variable() == name);
         let Some(key) = known else {
-            if name.starts_with(PREFIX) {
-                reader.faults.push(format!("{name} is not a setting of errand"));
+            if near::is_claimed(&name, &value.to_string_lossy()) {
+                reader.faults.push(format!("{name} {}", near::variable(&name)));
             }
             continue;
         };
@@ -137,7 +141,7 @@ fn add_file(
             Some(known) => has_secrets |= known.is_secret,
             None => reader
                 .faults
-                .push(format!("{} is not a setting of errand", in_file(&key, path))),
+                .push(format!("{} {}", in_file(&key, path), near::path(&key))),
         }
     }
     if has_secrets && is_readable_by_others(path) {
@@ -205,6 +209,7 @@ fn raw(value: Value) -> Option<Raw> {
         ValueKind::String(text) => Some(Raw::Text(text)),
         ValueKind::Boolean(value) => Some(Raw::Text(value.to_string())),
         ValueKind::I64(value) => Some(Raw::Text(value.to_string())),
+        ValueKind::Float(value) => Some(Raw::Fraction(format!("{value:?}"))),
         ValueKind::Array(items) => {
             let texts = items.into_iter().map(|item| match item.kind {
                 ValueKind::String(text) => Some(text),

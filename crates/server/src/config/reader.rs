@@ -21,6 +21,8 @@ pub struct Setting {
 
 pub enum Raw {
     Text(String),
+    /// A number of the file that is no whole one. There may be other ways to write it, so it is never a text.
+    Fraction(String),
     List(Vec<String>),
 }
 
@@ -43,6 +45,7 @@ impl Reader {
         let Setting { name, raw } = self.settings.get(&key)?;
         let parsed = match raw {
             Raw::Text(text) => parse(text),
+            Raw::Fraction(text) => parse(text).and(Err("must be in quotes".to_owned())),
             Raw::List(_) => Err("must be one value, not a list".to_owned()),
         };
         match parsed {
@@ -58,16 +61,24 @@ impl Reader {
     pub fn list<T>(&mut self, key: Key, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
         let Setting { name, raw } = self.settings.get(&key)?;
         let texts: Vec<&str> = match raw {
-            Raw::Text(text) => text.split(',').map(str::trim).filter(|t| !t.is_empty()).collect(),
+            Raw::Text(text) | Raw::Fraction(text) => text.split(',').map(str::trim).collect(),
             Raw::List(texts) => texts.iter().map(String::as_str).collect(),
         };
-        match texts.into_iter().map(parse).collect() {
-            Ok(values) => Some(values),
-            Err(wrong) => {
-                self.faults.push(format!("{name} (each of them) {wrong}"));
-                None
+        let entries = (1..).zip(texts);
+        // A comma too many is none.
+        let entries = entries.filter(|(_, text)| matches!(raw, Raw::List(_)) || !text.is_empty());
+        let mut values = Vec::new();
+        let mut is_right = true;
+        for (place, text) in entries {
+            match parse(text) {
+                Ok(value) => values.push(value),
+                Err(wrong) => {
+                    is_right = false;
+                    self.faults.push(format!("{name} (entry {place}) {wrong}"));
+                }
             }
         }
+        is_right.then_some(values)
     }
 
     pub fn fault(&mut self, key: Key, wrong: &str) {

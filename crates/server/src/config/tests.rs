@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use super::keys::ALL;
 use super::*;
 
+mod told;
+
 const SECRET: &str = "kB1xW7fZtq0Yp3Jm9LdRvC5sHn8GuEaT";
 
 fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
@@ -241,7 +243,7 @@ fn all_faults_are_reported_at_once_by_the_name_that_was_used() {
             &at("limitz"),
             "ERRAND__AUTH__BCRYPT_COSTS is not a setting",
             "ERRAND__AUTH__BCRYPT_COST must be a whole number from 10 to 14",
-            "CORS_ORIGINS (each of them) must be written as browsers send it: https://a.example",
+            "CORS_ORIGINS (entry 1) must be written as browsers send it: https://a.example",
             "ERRAND__DATABASE__MIGRATE_ON_START must be one of true, false",
         ],
     );
@@ -371,7 +373,8 @@ fn no_message_and_no_debug_output_holds_a_secret() {
         ("PORT", "hunter22"),
     ])
     .unwrap_err();
-    assert_eq!(faults.len(), 6, "{faults:#?}");
+    // Of the list each entry.
+    assert_eq!(faults.len(), 7, "{faults:#?}");
     assert!(!faults.concat().contains("hunter22"), "{faults:#?}");
     for text in [
         "auth.jwt_secret = hunter22",
@@ -422,11 +425,21 @@ fn two_names_of_one_setting_are_a_fault() {
 
 #[test]
 fn foreign_variables_are_left_alone() {
-    // Kubernetes makes the first three for a service of the name errand.
+    // Kubernetes makes the first for services of the names errand and errand-db.
     let foreign = [
         ("ERRAND_PORT", "tcp://10.0.0.1:8000"),
         ("ERRAND_SERVICE_HOST", "10.0.0.1"),
+        ("ERRAND_SERVICE_PORT", "8000"),
+        ("ERRAND_SERVICE_PORT_HTTP", "8000"),
+        ("ERRAND_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
         ("ERRAND_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("ERRAND_DB_SERVICE_HOST", "10.0.0.2"),
+        ("ERRAND_DB_PORT", "tcp://10.0.0.2:5432"),
+        ("ERRAND_DB_PORT_5432_TCP_PROTO", "tcp"),
+        ("ERRAND_CONFIG", "/etc/errand.toml"),
+        ("ERRAND_PG_BIN", "/usr/lib/postgresql/17/bin"),
+        ("ERRAND_TEST_URL", "x"),
+        ("ERRAND_ATTACKS", "x"),
         ("errand__log__level", "loud"),
         ("RUST_LOG", "trace"),
         ("PATH", "/bin"),

@@ -94,12 +94,16 @@ pub fn name(text: &str) -> Parsed<String> {
 /// A network in CIDR notation (RFC 4632), or one address.
 pub fn network(text: &str) -> Parsed<IpNet> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
-    let network = text.parse::<IpNet>().or_else(|_| address());
-    // With bits of a host it is a slip: which network is meant?
-    network
-        .ok()
-        .filter(|net| net.trunc() == *net)
-        .ok_or_else(|| "must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address".to_owned())
+    match text.parse::<IpNet>().or_else(|_| address()) {
+        Ok(network) if network.trunc() == network => Ok(network),
+        // A slip: which is meant?
+        Ok(network) => Err(format!(
+            "must not have bits of an address behind its prefix: the network is {}, the address {}",
+            network.trunc(),
+            network.addr()
+        )),
+        Err(_) => Err("must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address".to_owned()),
+    }
 }
 
 /// An origin as a browser sends it (RFC 6454 section 6.2), so that comparing bytes is right.

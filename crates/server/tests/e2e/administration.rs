@@ -73,7 +73,10 @@ async fn a_disabled_account_is_out_everywhere_and_looks_like_a_wrong_password(ba
     let ann = Person::register(api, "ann").await;
     let bob = Person::register(api, "bob").await;
     assert_eq!(ann.request(api, "GET", "/tasks").send().await.status, 200);
-    done(&service.command(&["user", "disable", &ann.email], ""));
+    let disable = || service.command(&["user", "disable", &ann.email], "");
+    let whom = format!("ann <ann@example.com>, id {}\n", ann.id);
+    assert_eq!(done(&disable()), format!("disabled {whom}"));
+    assert_eq!(done(&disable()), format!("already disabled: {whom}"));
     tokio::time::sleep(Duration::from_secs(1)).await;
     problem(
         &ann.request(api, "GET", "/tasks").send().await,
@@ -94,7 +97,9 @@ async fn a_disabled_account_is_out_everywhere_and_looks_like_a_wrong_password(ba
         401,
         "bad-credentials",
     );
-    done(&service.command(&["user", "enable", "ann"], ""));
+    let enable = || service.command(&["user", "enable", "ann"], "");
+    assert_eq!(done(&enable()), format!("enabled {whom}"));
+    assert_eq!(done(&enable()), format!("already enabled: {whom}"));
     assert_eq!(login(api, &ann.email, "another violet tandem").await.status, 200);
     problem(
         &ann.request(api, "GET", "/tasks").send().await,
@@ -157,11 +162,22 @@ async fn what_cannot_be_done_is_said_in_one_line(backend: Backend) {
     let service = Service::start(backend).await;
     let ann = Person::register(&service.api, "ann").await;
     for (arguments, input, told) in [
-        (vec!["user", "disable", "nobody"], "", "there is no such account"),
-        (vec!["user", "disable", "id:999"], "", "there is no such account"),
-        (vec!["user", "disable", "x"], "", "id:7"),
-        (vec!["user", "enable", "ann"], "", "is not disabled"),
-        (vec!["user", "create", "not an address"], "", "the e-mail address"),
+        (
+            vec!["user", "disable", "nobody"],
+            "",
+            "there is no such account: nobody",
+        ),
+        (
+            vec!["user", "disable", "id:999"],
+            "",
+            "there is no such account: id:999",
+        ),
+        (vec!["user", "disable", "x"], "", "\"x\" names no account: give"),
+        (
+            vec!["user", "create", "not an address"],
+            "",
+            "the e-mail address must be an e-mail address: one @ between",
+        ),
         (
             vec!["user", "create", "ann@example.com"],
             "violet tandem bridge",

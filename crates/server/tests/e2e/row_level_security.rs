@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use errand_testbed::{Api, Errand, Options, Postgres, TestDatabase};
+use errand_testbed::{Api, Errand, Options, Person, Postgres, TestDatabase};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 
 use crate::support::{SIGNING_KEY, binary};
 
@@ -80,6 +82,9 @@ async fn row_level_security_from_the_command_line() {
         assert_refused(&to(&database, &url, false, migrate), unasked);
         assert_refused(&to(&database, &database.url, false, migrate), unasked);
     }
+    let output = errand(home.path(), &["user", "list"], &to(&database, &url, false, true));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with(&format!("errand: {unasked}")), "{stderr}");
     // The other way round.
     let plain = Postgres::shared().create_database().await;
     let output = errand(
@@ -100,6 +105,45 @@ async fn row_level_security_from_the_command_line() {
         let errand = Errand::start(binary(), &variables).await;
         assert_eq!(status(&errand, "/health/ready?deep=1").await, 200);
     }
+}
+
+/// As the README has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_level_security_is_turned_off_again() {
+    let database = Postgres::shared().create_database().await;
+    database.allow_making_roles().await;
+    let role = format!("app_{}", database.name().trim_start_matches("test_"));
+    let home = tempfile::tempdir().unwrap();
+    let owner = to(&database, &database.url, false, true);
+    let output = errand(home.path(), &["migrate", "up", "--app-role", &role], &owner);
+    assert!(output.status.success());
+    let url = database.url_as(&role).await;
+    {
+        let guarded = Errand::start(binary(), &to(&database, &url, true, true)).await;
+        Person::register(&Api::new(guarded.base_url()), "ann").await;
+    }
+    let readme = include_str!("../../../../README.md");
+    let sql = readme
+        .split_once("```sql\n")
+        .unwrap()
+        .1
+        .split("```")
+        .next()
+        .unwrap();
+    let options: PgConnectOptions = database.url.parse().unwrap();
+    let owner = PgPool::connect_lazy_with(options.ssl_root_cert(&database.ca_file));
+    sqlx::raw_sql(sql).execute(&owner).await.unwrap();
+    // Migrating does not put it back; the owner and the role both see everything.
+    for url in [&database.url, &url] {
+        let variables = to(&database, url, false, true);
+        let open = Errand::start(binary(), &variables).await;
+        assert_eq!(status(&open, "/health/ready?deep=1").await, 200);
+        let output = errand(home.path(), &["user", "list"], &variables);
+        let list = String::from_utf8(output.stdout).unwrap();
+        assert!(list.contains("ann@example.com"), "{list}");
+    }
+    let unguarded = "database.row_level_security is true, but the database does not hold every role to it";
+    assert_refused(&to(&database, &url, true, true), unguarded);
 }
 
 /// One that starts while its database is away finds out at the first use, and is not the one that wakes it.

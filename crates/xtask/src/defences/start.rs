@@ -49,10 +49,10 @@ super::defences! {
         "http/src/server.rs": "        check_origin(origin)?;\n" => "        drop(check_origin(origin));\n";
     }
     "known-settings" {
-        "server/src/config/layers.rs": "                reader.faults.push(format!(\"{name} is not a setting of errand\"));\n" => "";
+        "server/src/config/layers.rs": "                reader.faults.push(format!(\"{name} {}\", near::variable(&name)));\n" => "";
         "server/src/config/layers.rs": r#"            None => reader
                 .faults
-                .push(format!("{} is not a setting of errand", in_file(&key, path))),
+                .push(format!("{} {}", in_file(&key, path), near::path(&key))),
 "# => "            None => {}\n";
     }
     "one-setting" {
@@ -61,7 +61,7 @@ super::defences! {
     "silent-faults" {
         "server/src/config/reader.rs": "            Err(wrong) => {\n                self.faults.push(format!(\"{name} {wrong}\"));\n" => r#"            Err(wrong) => {
                 let shown = match raw {
-                    Raw::Text(text) => text.as_str(),
+                    Raw::Text(text) | Raw::Fraction(text) => text.as_str(),
                     Raw::List(_) => "",
                 };
                 self.faults.push(format!("{name} {wrong}, not {shown}"));

@@ -124,7 +124,7 @@ async fn a_weak_secret_to_verify_with_is_refused(_: &Scene) {
     refused(
         &[],
         &variables,
-        "ERRAND__AUTH__JWT_VERIFY_SECRETS (each of them) must ",
+        "ERRAND__AUTH__JWT_VERIFY_SECRETS (entry 1) must ",
     );
 }
 
@@ -198,11 +198,7 @@ async fn a_database_in_memory_is_refused(_: &Scene) {
 }
 
 fn origins(origins: &str) {
-    refused(
-        &[],
-        &[("CORS_ORIGINS", origins)],
-        "CORS_ORIGINS (each of them) must",
-    );
+    refused(&[], &[("CORS_ORIGINS", origins)], "CORS_ORIGINS (entry ");
 }
 
 async fn a_star_is_no_origin(_: &Scene) {

@@ -1,0 +1,154 @@
+//! What commands say where they cannot or need not go on, seen from outside.
+#![expect(
+    clippy::unwrap_used,
+    reason = "also in what the tests share a panic is a failed test"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_errand");
+/// In every value that must not be shown.
+const HIDDEN: &str = "hunter22";
+
+fn errand(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(BINARY)
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// In a wrong folder nothing is to be listed, and nothing is to be made.
+#[test]
+fn a_database_that_is_not_there_is_not_made_to_look_into_it() {
+    let home = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = errand(home.path(), arguments, variables);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{stderr}");
+        let made: Vec<_> = fs::read_dir(home.path()).unwrap().collect();
+        assert!(made.is_empty(), "{arguments:?} made {made:?}");
+        stderr
+    };
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "disable", "ann"],
+        &["user", "enable", "ann"],
+        &["user", "set-password", "ann"],
+        &["user", "delete", "ann", "--yes"],
+        &["migrate", "status"],
+    ] {
+        let told = refused(arguments, &[]);
+        assert!(told.contains("/data/errand.db: there is no database;"), "{told}");
+        assert!(told.contains("ERRAND__DATA_DIR or DATABASE_URL"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let told = refused(&["user", "list"], &[("DATABASE_URL", "sqlite://mine.db")]);
+    assert!(
+        told.contains("/mine.db: there is no database;") && told.ends_with("set DATABASE_URL\n"),
+        "{told}"
+    );
+    let told = refused(&["user", "list"], &[("DATABASE_URL", "sqlite:///nowhere/my.db")]);
+    assert!(
+        told.starts_with("errand: /nowhere/my.db: there is no database;"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let (reader, unread) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = Command::new(BINARY)
+            .args(arguments)
+            .env_clear()
+            .env("ERRAND__AUTH__BCRYPT_COST", "10")
+            .env("ERRAND__LOG__LEVEL", "warn")
+            .current_dir(home.path())
+            .stdin(Stdio::piped())
+            .stdout(unread)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that reads nothing may have ended by now.
+        drop(child.stdin.take().unwrap().write_all(b"violet tandem bridge\n"));
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && told.is_empty(),
+            "{arguments:?}: {told}"
+        );
+    };
+    run(&["migrate", "up"]);
+    run(&["migrate", "status"]);
+    run(&["user", "create", "ann@example.com"]);
+    run(&["user", "list"]);
+    run(&["user", "disable", "ann"]);
+    run(&["--help"]);
+    let list = errand(home.path(), &["user", "list"], &[]);
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(list.contains("ann@example.com\tdisabled since"), "{list}");
+}
+
+/// A command against this database, which it does not reach: the one line that it ends with, soon.
+fn unreached(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let more = [
+        ("ERRAND__DATABASE__DEADLINE", "1s"),
+        ("ERRAND__LOG__LEVEL", "error"),
+    ];
+    let started = Instant::now();
+    let output = errand(home.path(), arguments, &[variables, &more].concat());
+    // Not the minute that a migration may wait for a lock.
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for part in [HIDDEN, "127.0.0.1", "ann:", "todo"] {
+        assert!(!told.contains(part), "{told}");
+    }
+    told
+}
+
+#[test]
+fn a_database_that_is_not_reached_is_told_by_variable_and_cause() {
+    // Nobody listens there once the listener is gone.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let nobody = format!("postgres://ann:hunter22@127.0.0.1:{port}/todo");
+    // It accepts and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silence = format!(
+        "postgres://ann:hunter22@127.0.0.1:{}/todo",
+        silent.local_addr().unwrap().port()
+    );
+    for arguments in [&["user", "list"][..], &["migrate", "up"], &["migrate", "status"]] {
+        let told = unreached(arguments, &[("DATABASE_URL", &nobody)]);
+        let expected = "errand: the database of DATABASE_URL cannot be reached: Connection refused";
+        assert!(told.starts_with(expected), "{told}");
+        assert!(!told.contains(&port.to_string()), "{told}");
+        let told = unreached(arguments, &[("DATABASE_URL", &silence)]);
+        let expected = "errand: the database of DATABASE_URL cannot be reached: no answer within";
+        assert!(told.starts_with(expected), "{told}");
+    }
+    let both = [
+        ("DATABASE_URL", silence.as_str()),
+        ("DATABASE_DIRECT_URL", nobody.as_str()),
+    ];
+    let told = unreached(&["migrate", "up"], &both);
+    let expected = "errand: the database of DATABASE_DIRECT_URL cannot be reached: Connection refused";
+    assert!(told.starts_with(expected), "{told}");
+}
