@@ -89,9 +89,9 @@ mod tests {
             failure: Some(failure),
         });
         let service = HealthService::new(Arc::new(database), clock.clone());
-        clock.advance(STALE_AFTER - Duration::from_secs(1));
+        clock.advance(STALE_AFTER / 2);
         assert!(!service.is_ready(false).await);
-        clock.advance(Duration::from_secs(1));
+        clock.advance(STALE_AFTER / 2);
         assert!(service.is_ready(false).await);
     }
 

@@ -157,7 +157,7 @@ fn signals(
         };
         tracing::info!("stopping: requests in progress are finished");
         // Nobody listens any more if serving has failed, and that is told elsewhere.
-        drop(stop.send(drain));
+        let _ = stop.send(drain);
         // A supervisor and a process group may both pass the same signal on.
         let together = tokio::time::sleep(TOGETHER);
         tokio::pin!(together);
