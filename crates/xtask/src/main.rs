@@ -71,13 +71,12 @@ fn main() -> ExitCode {
 fn test(arguments: &[String]) -> run::Outcome {
     let programs = postgres::ensure()?;
     println!("PostgreSQL: {}", programs.display());
-    let pooler = pooler::ensure()?;
-    println!("PgBouncer: {}", pooler.display());
+    let pooler = pooler::for_tests();
     let mut cargo = run::cargo(&["test", "--workspace", "--locked"]);
     cargo
         .args(arguments)
         .env(pg_bin::VARIABLE, programs)
-        .env(pooler_bin::VARIABLE, pooler);
+        .envs(pooler.map(|program| (pooler_bin::VARIABLE, program)));
     run::stream(&mut cargo)
 }
 

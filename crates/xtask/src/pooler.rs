@@ -60,6 +60,20 @@ pub fn ensure() -> Result<PathBuf, run::Failure> {
     Ok(pooler_bin::find(&workspace)?)
 }
 
+/// [`ensure`] for those who can do without: the tests that cannot will fail, and say so themselves.
+pub fn for_tests() -> Option<PathBuf> {
+    match ensure() {
+        Ok(program) => {
+            println!("PgBouncer: {}", program.display());
+            Some(program)
+        }
+        Err(failure) => {
+            eprintln!("Tests that need PgBouncer will fail: {}", failure.message);
+            None
+        }
+    }
+}
+
 /// Downloads, unpacks and assembles the program in the folder `work/program`.
 fn fetch(work: &Path) -> Result<(), String> {
     if !run::succeeds("apt-get", &["--version"]) {
