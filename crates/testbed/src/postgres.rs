@@ -1,20 +1,19 @@
 mod certificates;
-mod watchdog;
 
-use std::fs::{self, File, Permissions};
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
+use crate::ground::{free_port, give, new_dir, secret};
 use crate::pg_bin;
-use watchdog::{Account, Watchdog, command};
+use crate::watchdog::{Account, Server, Watchdog, command};
 
-const SUPERUSER: &str = "testbed";
+pub const SUPERUSER: &str = "testbed";
 
 /// How a cluster is set up.
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +51,15 @@ impl Postgres {
     /// A cluster of one's own. Takes a second or two and blocks the thread meanwhile.
     pub fn start(options: Options) -> Self {
         let bin = pg_bin::find().unwrap_or_else(|error| panic!("{error}"));
-        let dir = tempfile::Builder::new()
-            .prefix("errand-postgres-")
-            .tempdir_in(temp_dir());
-        let dir = dir.expect("a temporary directory").keep();
-        let root = fs::metadata(&dir).expect("just made").uid() == 0;
-        let account = root.then(Account::unprivileged);
-        give(&dir, account);
+        let (dir, account) = new_dir("errand-postgres-");
+        let server = Server {
+            program: &bin.join("postgres"),
+            arguments: &["-D", "data"],
+            pidfile: "data/postmaster.pid",
+            state: "ready",
+        };
         // From here on the directory is removed whatever happens.
-        let mut watchdog = Watchdog::new(&bin, &dir, account);
+        let mut watchdog = Watchdog::new(&server, &dir, account);
 
         certificates::write(&dir).expect("the certificates are made");
         let password = secret();
@@ -102,6 +101,16 @@ impl Postgres {
     /// The CA that vouches for the server, as a PEM file.
     pub fn ca_file(&self) -> PathBuf {
         self.dir.join("ca.pem")
+    }
+
+    /// The folder with the CA, and the certificate and the key that it vouches for.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The superuser's.
+    pub(crate) fn password(&self) -> &str {
+        &self.password
     }
 
     /// What the server logged so far.
@@ -280,43 +289,4 @@ fn init(bin: &Path, dir: &Path, account: Option<Account>) {
         faults += &String::from_utf8_lossy(&output.stderr);
     }
     panic!("initdb failed:\n{faults}");
-}
-
-/// A folder that an unprivileged user can reach too: root's own temporary one may be closed to others.
-fn temp_dir() -> PathBuf {
-    let common = Path::new("/tmp");
-    if common.is_dir() {
-        common.to_path_buf()
-    } else {
-        std::env::temp_dir()
-    }
-}
-
-fn give(path: &Path, account: Option<Account>) {
-    if let Some(Account { uid, gid }) = account {
-        chown(path, Some(uid), Some(gid)).expect("root may give files away");
-    }
-}
-
-/// A port below those that systems give to outgoing connections: none of them can take it while the
-/// server is down, and a client that knocks then cannot end up connected to itself.
-fn free_port() -> u16 {
-    let [low, high, ..] = random();
-    let first = u16::from_le_bytes([low, high]) % 10_000;
-    (0..10_000)
-        .map(|step| 20_000 + (first + step) % 10_000)
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .expect("a free port between 20000 and 30000")
-}
-
-fn secret() -> String {
-    format!("{:032x}", u128::from_le_bytes(random()))
-}
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .expect("the system's randomness");
-    bytes
 }

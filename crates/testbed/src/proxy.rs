@@ -1,26 +1,53 @@
-use std::future::pending;
-use std::io;
+mod refusal;
+mod relay;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-/// Chunks that may be on their way in one direction before the sender has to wait.
-const IN_FLIGHT: usize = 1024;
+use crate::Postgres;
+use refusal::Refusal;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// A TCP relay on a free loopback port that can be slow and can break.
 /// Dropping it closes the port and its connections.
+///
+/// What becomes of new connections says the last order among [`Self::hold`], [`Self::hold_until_healed`],
+/// [`Self::refuse`], [`Self::accept_and_close`], [`Self::answer_with_error`], [`Self::blackhole_all`] and
+/// [`Self::heal`], which can be given at any time.
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
     state: Arc<State>,
-    accepting: JoinHandle<()>,
+    entry: Mutex<Entry>,
+}
+
+/// The port.
+#[derive(Debug)]
+enum Entry {
+    Open(JoinHandle<()>),
+    /// Bound, so that nobody else takes it, and not listening, so that who knocks is refused.
+    Shut(TcpSocket),
+}
+
+/// What becomes of who comes in.
+#[derive(Clone, Debug)]
+enum Door {
+    Open,
+    /// For this long from the first who comes.
+    Waking(Duration),
+    Held(Option<Instant>),
+    Closing,
+    Refusing(Arc<Refusal>),
+    Dark,
 }
 
 #[derive(Debug)]
@@ -28,8 +55,14 @@ struct State {
     upstream: SocketAddr,
     delay: AtomicU64,
     connections: AtomicUsize,
+    accepted: AtomicU64,
     from_client: AtomicU64,
+    from_server: AtomicU64,
+    round_trips: AtomicU64,
+    /// Those who wait at a door wait until it changes.
+    door: watch::Sender<Door>,
     cut: watch::Sender<()>,
+    darkened: watch::Sender<()>,
 }
 
 impl Proxy {
@@ -43,14 +76,19 @@ impl Proxy {
             upstream,
             delay: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
             from_client: AtomicU64::new(0),
+            from_server: AtomicU64::new(0),
+            round_trips: AtomicU64::new(0),
+            door: watch::Sender::new(Door::Open),
             cut: watch::Sender::new(()),
+            darkened: watch::Sender::new(()),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
         Self {
             addr,
             state,
-            accepting,
+            entry: Mutex::new(Entry::Open(accepting)),
         }
     }
 
@@ -67,97 +105,130 @@ impl Proxy {
             .store(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), SeqCst);
     }
 
-    /// Resets (RST) all connections on both sides; what was on its way is lost. New ones are welcome.
+    /// Resets (RST) all connections on both sides; what was on its way is lost. New ones are treated as before.
     pub fn cut_all(&self) {
         self.state.cut.send_replace(());
     }
 
-    /// How many connections are open.
+    /// Lets connections swallow every byte in both directions for ever, as if the network had forgotten them:
+    /// those that are open now, relayed or held. Neither side is told, not even when the other one leaves;
+    /// only [`Self::cut_all`] ends them. New ones are treated as before.
+    pub fn blackhole(&self) {
+        self.state.darkened.send_replace(());
+    }
+
+    /// [`Self::blackhole`], for new connections too: they are accepted, and that was all.
+    pub async fn blackhole_all(&self) {
+        self.order(Door::Dark).await;
+        self.blackhole();
+    }
+
+    /// Treats new connections as a database that sleeps: the first one wakes it up, which takes `wake`; who comes
+    /// until then is accepted and relayed when it is over. Who comes later finds it awake. Any later order lets
+    /// through who waits.
+    pub async fn hold(&self, wake: Duration) {
+        self.order(Door::Waking(wake)).await;
+    }
+
+    /// Accepts new connections and relays them only after [`Self::heal`] or any other order.
+    pub async fn hold_until_healed(&self) {
+        self.order(Door::Held(None)).await;
+    }
+
+    /// Refuses new connections (`ECONNREFUSED`): nobody listens.
+    pub async fn refuse(&self) {
+        let mut entry = self.entry.lock().await;
+        if let Entry::Open(accepting) = &mut *entry {
+            accepting.abort();
+            // Aborted or not, it has let go of the port.
+            drop(accepting.await);
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.set_reuseaddr(true).expect("connections of the port stay");
+            socket.bind(self.addr).expect("the port was ours a moment ago");
+            *entry = Entry::Shut(socket);
+        }
+        // Who was held is let through, as by any order.
+        self.state.door.send_replace(Door::Open);
+    }
+
+    /// Accepts new connections and ends them (FIN) without a byte.
+    pub async fn accept_and_close(&self) {
+        self.order(Door::Closing).await;
+    }
+
+    /// Answers new connections as Neon's proxy does when it cannot or will not serve: over TLS, with the
+    /// certificate of this server, an error instead of the question for a password.
+    pub async fn answer_with_error(&self, postgres: &Postgres, sqlstate: &str, message: &str) {
+        let refusal = Refusal::new(postgres, sqlstate, message);
+        self.order(Door::Refusing(Arc::new(refusal))).await;
+    }
+
+    /// Relays new connections again, and those that are held. Blackholed ones stay dead.
+    pub async fn heal(&self) {
+        self.order(Door::Open).await;
+    }
+
+    /// How many connections are open; one in a black hole is until the client leaves.
     pub fn connections(&self) -> usize {
         self.state.connections.load(SeqCst)
+    }
+
+    /// How many connections were accepted so far, whatever became of them.
+    pub fn accepted(&self) -> u64 {
+        self.state.accepted.load(SeqCst)
     }
 
     /// How many bytes all clients have sent so far.
     pub fn bytes_from_client(&self) -> u64 {
         self.state.from_client.load(SeqCst)
     }
+
+    /// How many bytes the server has sent to all clients so far.
+    pub fn bytes_from_server(&self) -> u64 {
+        self.state.from_server.load(SeqCst)
+    }
+
+    /// How often so far the server has answered, on all connections: spoke after the client had. One is counted
+    /// just before the answer's first bytes are passed on, so whoever has an answer has it counted. A driver that
+    /// tests a connection after use adds one more a little later; with a delay, not before the delay is over.
+    pub fn round_trips(&self) -> u64 {
+        self.state.round_trips.load(SeqCst)
+    }
+
+    async fn order(&self, door: Door) {
+        let mut entry = self.entry.lock().await;
+        self.state.door.send_replace(door);
+        if let Entry::Shut(_) = &*entry {
+            // Something to put in its place until it listens.
+            let idle = TcpSocket::new_v4().expect("a socket");
+            if let Entry::Shut(socket) = std::mem::replace(&mut *entry, Entry::Shut(idle)) {
+                let listener = socket.listen(BACKLOG).expect("the port is bound");
+                *entry = Entry::Open(tokio::spawn(accept(listener, Arc::clone(&self.state))));
+            }
+        }
+    }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.accepting.abort();
+        if let Entry::Open(accepting) = self.entry.get_mut() {
+            accepting.abort();
+        }
         self.cut_all();
     }
 }
 
 async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
-        let state = Arc::clone(&state);
-        // Counted and subscribed here, so that a cut right after the accept reaches it.
-        state.connections.fetch_add(1, SeqCst);
-        let cut = state.cut.subscribe();
-        tokio::spawn(async move {
-            // A failed connection is closed on both sides; that is all the other end may know.
-            drop(serve(client, &state, cut).await);
-            state.connections.fetch_sub(1, SeqCst);
+        // Counted and subscribed here, so that an order right after the accept reaches it.
+        state.accepted.fetch_add(1, SeqCst);
+        state.door.send_if_modified(|door| {
+            if let Door::Waking(wake) = door {
+                *door = Door::Held(Some(Instant::now() + *wake));
+            }
+            false
         });
+        let visit = relay::Visit::new(Arc::clone(&state));
+        tokio::spawn(visit.serve(client));
     }
-}
-
-async fn serve(mut client: TcpStream, state: &State, mut cut: watch::Receiver<()>) -> io::Result<()> {
-    let mut server = tokio::select! {
-        server = TcpStream::connect(state.upstream) => server?,
-        _ = cut.changed() => return client.set_zero_linger(),
-    };
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    let (from_client, to_client) = client.split();
-    let (from_server, to_server) = server.split();
-    let nobody = AtomicU64::new(0);
-    let relayed = async {
-        tokio::try_join!(
-            pump(from_client, to_server, &state.delay, &state.from_client),
-            pump(from_server, to_client, &state.delay, &nobody),
-        )
-    };
-    tokio::select! {
-        result = relayed => result.map(|_| ()),
-        _ = cut.changed() => {
-            client.set_zero_linger()?;
-            server.set_zero_linger()
-        }
-    }
-}
-
-/// Moves one direction until its end, then passes the end on.
-async fn pump(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    delay: &AtomicU64,
-    count: &AtomicU64,
-) -> io::Result<()> {
-    let (queue, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(IN_FLIGHT);
-    let read = async move {
-        loop {
-            let mut chunk = vec![0; 16 * 1024];
-            let length = from.read(&mut chunk).await?;
-            chunk.truncate(length);
-            count.fetch_add(length as u64, SeqCst);
-            let at = Instant::now() + Duration::from_micros(delay.load(SeqCst));
-            if queue.send((at, chunk)).await.is_err() || length == 0 {
-                return Ok(());
-            }
-        }
-    };
-    let write = async move {
-        while let Some((at, chunk)) = due.recv().await {
-            sleep_until(at).await;
-            if chunk.is_empty() {
-                return to.shutdown().await;
-            }
-            to.write_all(&chunk).await?;
-        }
-        pending().await
-    };
-    tokio::try_join!(read, write).map(|_: ((), ())| ())
 }

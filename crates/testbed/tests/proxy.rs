@@ -4,31 +4,17 @@
     reason = "a test may spawn: nothing is lost when it is dropped"
 )]
 
+mod support;
+
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use errand_testbed::{Postgres, Proxy};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
-use tokio::net::{TcpListener, TcpStream};
-
-/// A proxy before a server that sends back what it gets.
-async fn echo() -> std::io::Result<Proxy> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let addr = listener.local_addr()?;
-    tokio::task::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::task::spawn(async move {
-                let (mut from, mut to) = stream.split();
-                if copy(&mut from, &mut to).await.is_ok() {
-                    drop(to.shutdown().await);
-                }
-            });
-        }
-    });
-    Ok(Proxy::start(addr).await)
-}
+use support::echo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn bytes_pass_in_order_and_are_counted() {
@@ -53,6 +39,7 @@ async fn bytes_pass_in_order_and_are_counted() {
         sent.len()
     );
     assert_eq!(proxy.bytes_from_client(), sent.len() as u64);
+    assert_eq!(proxy.bytes_from_server(), sent.len() as u64);
     drop(client);
     while proxy.connections() > 0 {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! The chores of the project: test, lint, layering, licences, sizes, text, circles, mutate.
+//! The chores of the project: test, pooler, lint, layering, licences, sizes, text, circles, mutate.
 
 mod circles;
 mod defences;
@@ -9,6 +9,8 @@ mod metadata;
 mod mutants;
 mod mutate;
 mod pg_bin;
+mod pooler;
+mod pooler_bin;
 mod postgres;
 mod run;
 mod sizes;
@@ -22,7 +24,9 @@ type Check = fn() -> run::Outcome;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test [-- ARGS]  install PostgreSQL if it is missing, then `cargo test --workspace --locked ARGS`
+  test [-- ARGS]  install PostgreSQL and fetch PgBouncer if they are missing, then
+                  `cargo test --workspace --locked ARGS`
+  pooler          fetch PgBouncer if it is missing, into the target folder
   lint            formatting, clippy and every check below
   layering        which crate may depend on which
   licences        only permissive licences, only from the registry
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     };
     let outcome = match (chore, rest) {
         ("test", arguments) => test(arguments),
+        ("pooler", []) => pooler(),
         ("lint", []) => lint(),
         ("layering", []) => layering::check(),
         ("licences", []) => licences::check(),
@@ -66,8 +71,19 @@ fn main() -> ExitCode {
 fn test(arguments: &[String]) -> run::Outcome {
     let programs = postgres::ensure()?;
     println!("PostgreSQL: {}", programs.display());
+    let pooler = pooler::for_tests();
     let mut cargo = run::cargo(&["test", "--workspace", "--locked"]);
-    run::stream(cargo.args(arguments).env(pg_bin::VARIABLE, programs))
+    cargo
+        .args(arguments)
+        .env(pg_bin::VARIABLE, programs)
+        .envs(pooler.map(|program| (pooler_bin::VARIABLE, program)));
+    run::stream(&mut cargo)
+}
+
+/// Tests that are started without this program find it by themselves; without it they fail.
+fn pooler() -> run::Outcome {
+    println!("PgBouncer: {}", pooler::ensure()?.display());
+    Ok(())
 }
 
 /// Runs every check even after one has failed, so that one run shows all there is to do.

@@ -14,7 +14,7 @@ use crate::defences::{self, Change};
 use crate::mutants::MUTANTS;
 use crate::run::{self, Failure, Outcome};
 use crate::table::{self, Attack};
-use crate::{pg_bin, postgres};
+use crate::{pg_bin, pooler, pooler_bin, postgres};
 
 /// A defence and what must miss it.
 struct Work {
@@ -29,6 +29,7 @@ struct Work {
 struct Copied {
     tree: PathBuf,
     programs: PathBuf,
+    pooler: Option<PathBuf>,
     /// The tests with the attacks, built while nothing was missing; they start what is built beside them.
     attacks: Option<PathBuf>,
 }
@@ -46,6 +47,7 @@ pub fn check(names: &[String]) -> Outcome {
     let mut copied = Copied {
         tree: run::root().join("target/mutants"),
         programs: postgres::ensure()?,
+        pooler: pooler::for_tests(),
         attacks: None,
     };
     copy_tree(&copied.tree)?;
@@ -179,6 +181,12 @@ fn expect(work: &Work, copied: &Copied, binary: &Path, backend: &str, outcome: &
         .arg("--nocapture")
         .env("ERRAND_ATTACKS", names.join(","))
         .env(pg_bin::VARIABLE, &copied.programs)
+        .envs(
+            copied
+                .pooler
+                .iter()
+                .map(|program| (pooler_bin::VARIABLE, program)),
+        )
         .current_dir(copied.tree.join("crates/server"))
         .stdin(Stdio::null())
         .output()
@@ -235,6 +243,12 @@ fn cargo(copied: &Copied, arguments: &[&str], more: &[&str]) -> Result<Output, S
     // Of its own: cargo takes the same crate in two folders for one, and would link a mutant into errand.
     .env("CARGO_TARGET_DIR", copied.tree.join("target"))
     .env(pg_bin::VARIABLE, &copied.programs)
+    .envs(
+        copied
+            .pooler
+            .iter()
+            .map(|program| (pooler_bin::VARIABLE, program)),
+    )
     .stdin(Stdio::null())
     .output()
     .map_err(|error| format!("cargo does not start: {error}"))

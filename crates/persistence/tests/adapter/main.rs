@@ -15,6 +15,7 @@ mod full;
 mod locks;
 mod migrations;
 mod outages;
+mod pooler;
 mod races;
 mod round_trips;
 mod row_level_security;

@@ -1,10 +1,13 @@
-# Runs one PostgreSQL server and takes orders, a line each, from the test process on stdin.
+# Runs one server and takes orders, a line each, from the test process on stdin.
 # The pipe closes when that process ends, however it ends: then the server and its files go too.
-# $1: the directory of the server programs; $2: the cluster's directory.
+# $1: the server's directory; $2: the file in it that has the process id in the first line; $3: what its
+# eighth line says once the server is ready, if it has one; the rest: the program and its arguments.
 set -u
 trap '' PIPE
-bin=$1
-dir=$2
+dir=$1
+pidfile=$2
+state_when_ready=$3
+shift 3
 pid=
 
 # A zombie that nobody reaps does not run.
@@ -37,14 +40,17 @@ gone() {
 }
 
 ready() {
+    owner=
+    state=
     {
         read -r owner && read -r _ && read -r _ && read -r _ && read -r _ && read -r _ && read -r _ &&
             read -r state
-    } 2>/dev/null <"$dir/data/postmaster.pid" && [ "$owner $state" = "$pid ready" ]
+    } 2>/dev/null <"$dir/$pidfile"
+    [ "$owner $state" = "$pid $state_when_ready" ]
 }
 
 start() {
-    "$bin/postgres" -D "$dir/data" </dev/null >>"$dir/log" 2>&1 &
+    "$@" </dev/null >>"$dir/log" 2>&1 &
     pid=$!
     left=1200
     while running "$pid" && [ "$left" -gt 0 ]; do
@@ -83,7 +89,7 @@ stop() {
 
 while read -r order; do
     case $order in
-    start) start ;;
+    start) start "$@" ;;
     stop) stop INT && echo stopped ;;
     crash) crash && echo crashed ;;
     esac

@@ -3,7 +3,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// The user and group that the server runs as when the test itself is root, which PostgreSQL refuses.
+/// The user and group that the server runs as when the test itself is root, which servers refuse.
 #[derive(Clone, Copy, Debug)]
 pub struct Account {
     pub uid: u32,
@@ -23,7 +23,7 @@ impl Account {
             })
         };
         find("postgres").or_else(|| find("nobody")).unwrap_or_else(|| {
-            panic!("PostgreSQL does not run as root and there is no user `postgres` or `nobody`: run the tests as another user")
+            panic!("a server does not run as root and there is no user `postgres` or `nobody`: run the tests as another user")
         })
     }
 }
@@ -42,6 +42,18 @@ pub fn command(program: &Path, dir: &Path, account: Option<Account>) -> Command 
     command
 }
 
+/// What a watchdog runs.
+#[derive(Debug)]
+pub struct Server<'a> {
+    pub program: &'a Path,
+    pub arguments: &'a [&'a str],
+    /// The file that has the process id in its first line, seen from the server's directory.
+    pub pidfile: &'a str,
+    /// What the eighth line of that file says once the server takes connections; nothing, if the file is only
+    /// there then.
+    pub state: &'a str,
+}
+
 /// The shell that owns the server process and outlives this one just long enough to clean up.
 #[derive(Debug)]
 pub struct Watchdog {
@@ -53,10 +65,13 @@ pub struct Watchdog {
 
 impl Watchdog {
     /// Watches over `dir`, which it removes in the end; no server runs yet.
-    pub fn new(bin: &Path, dir: &Path, account: Option<Account>) -> Self {
+    pub fn new(server: &Server, dir: &Path, account: Option<Account>) -> Self {
         let mut shell = command(Path::new("/bin/sh"), dir, account)
             .args(["-c", include_str!("watchdog.sh"), "watchdog"])
-            .args([bin, dir])
+            .arg(dir)
+            .args([server.pidfile, server.state])
+            .arg(server.program)
+            .args(server.arguments)
             // Out of reach of the terminal's Ctrl-C, which would end it before it cleaned up.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -98,11 +113,9 @@ impl Watchdog {
 
     fn order(&mut self, order: &str) -> String {
         let orders = self.orders.as_mut().expect("open until dropped");
-        writeln!(orders, "{order}").expect("the watchdog of PostgreSQL takes orders");
+        writeln!(orders, "{order}").expect("the watchdog takes orders");
         let mut answer = String::new();
-        self.answers
-            .read_line(&mut answer)
-            .expect("the watchdog of PostgreSQL answers");
+        self.answers.read_line(&mut answer).expect("the watchdog answers");
         answer.trim_end().to_owned()
     }
 }
