@@ -238,7 +238,7 @@ pub fn refusal(error: &SqlxError) -> Option<Refusal> {
     })
 }
 
-fn elide_quotes(message: &str) -> String {
+pub fn elide_quotes(message: &str) -> String {
     let mut shown = String::with_capacity(message.len());
     let mut open = None;
     for c in message.chars() {

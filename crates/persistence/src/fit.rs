@@ -31,7 +31,8 @@ pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr>
     Ok(fit)
 }
 
-fn judge(state: &[State], fence: Fence) -> Fit {
+/// What they tell, of a role that may or may not use them.
+pub fn judge(state: &[State], fence: Fence) -> Fit {
     if state.is_empty() {
         return Fit::TooEarly;
     }
