@@ -160,7 +160,7 @@ pub(super) struct Place {
 pub struct Tables {
     /// Whether there are any.
     pub there: bool,
-    /// What the role may not do, like `UPDATE, DELETE on tasks`.
+    /// What the role may not do, like `UPDATE, DELETE on sessions, tasks`.
     pub missing_rights: Vec<String>,
     /// How row-level security and the settings do not fit.
     pub unfit: Option<Unfit>,

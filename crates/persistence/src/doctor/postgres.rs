@@ -267,8 +267,8 @@ async fn schema(conn: &DatabaseConnection) -> Result<Schema, Trouble> {
 
 #[derive(FromQueryResult)]
 struct Missing {
-    name: String,
     rights: String,
+    names: String,
 }
 
 async fn tables(conn: &DatabaseConnection, fence: Fence) -> Result<Tables, Trouble> {
@@ -282,8 +282,10 @@ async fn tables(conn: &DatabaseConnection, fence: Fence) -> Result<Tables, Troub
         .map(|right| format!("CASE WHEN NOT has_table_privilege(c.oid, '{right}') THEN '{right}' END"))
         .collect();
     let missing = format!(
-        "SELECT t.name, concat_ws(', ', {}) AS rights FROM (VALUES {}) AS t (name) \
-         JOIN pg_class c ON c.oid = to_regclass(t.name) ORDER BY t.name",
+        "SELECT rights, string_agg(name, ', ' ORDER BY name) AS names FROM \
+         (SELECT t.name, concat_ws(', ', {}) AS rights FROM (VALUES {}) AS t (name) \
+         JOIN pg_class c ON c.oid = to_regclass(t.name)) AS found \
+         WHERE rights <> '' GROUP BY rights ORDER BY names",
         missing.join(", "),
         names.join(", ")
     );
@@ -298,8 +300,7 @@ async fn tables(conn: &DatabaseConnection, fence: Fence) -> Result<Tables, Troub
         there: fit != Fit::TooEarly,
         missing_rights: missing
             .into_iter()
-            .filter(|table| !table.rights.is_empty())
-            .map(|Missing { name, rights }| format!("{rights} on {name}"))
+            .map(|Missing { rights, names }| format!("{rights} on {names}"))
             .collect(),
         unfit: match fit {
             Fit::Unfit(unfit) => Some(unfit),
