@@ -90,8 +90,8 @@ pub enum ConnectError {
     Setting(&'static str),
 }
 
-/// Opens the pools; of PostgreSQL none connects before it is used.
-pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, ConnectError> {
+/// Whether the settings fit together.
+pub fn possible(settings: &Settings) -> Result<(), ConnectError> {
     if settings.max_connections == 0 || settings.deadline.is_zero() {
         return Err(ConnectError::Setting(
             "the number of connections and the deadline must not be zero",
@@ -107,6 +107,12 @@ pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, Conn
     if settings.row_level_security && settings.url.sqlite_path().is_some() {
         return Err(ConnectError::Setting("row-level security needs PostgreSQL"));
     }
+    Ok(())
+}
+
+/// Opens the pools; of PostgreSQL none connects before it is used.
+pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, ConnectError> {
+    possible(settings)?;
     let pulse = Arc::new(Pulse::new(clock));
     let pools = match settings.url.target() {
         Target::Postgres(url) => Pools::postgres(Opening {
@@ -281,7 +287,7 @@ fn create(path: &Path) -> Result<(), ConnectError> {
 
 /// Refuses a database that only reads: it would fail at its first request. `BEGIN IMMEDIATE` alone does not tell,
 /// SQLite makes it a plain `BEGIN` there.
-async fn check_writable(write: &SqlitePool) -> Result<(), ConnectError> {
+pub async fn check_writable(write: &SqlitePool) -> Result<(), ConnectError> {
     let tried = async {
         let mut trying = write.begin_with("BEGIN IMMEDIATE").await?;
         trying.execute("CREATE TABLE errand_write_probe (id)").await?;

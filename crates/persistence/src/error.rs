@@ -27,6 +27,9 @@ pub enum Failure {
     /// The database refused the settings a moment ago.
     #[error(transparent)]
     Barred(#[from] Barred),
+    /// Whether the way to the database can be trusted is not known yet.
+    #[error("whether the way to the database keeps its clients' statements apart was not found out yet")]
+    Untried,
     /// Found taken without a failing statement.
     #[error("{0:?} is taken")]
     Taken(UniqueKey),
@@ -119,6 +122,14 @@ impl Failure {
         matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
     }
 
+    /// Whether another client's statement was met.
+    pub fn is_of_mixed_statements(&self) -> bool {
+        match self {
+            Self::Db(error) => refusal_of(error).is_some_and(|refusal| refusal.is_of_mixed_statements()),
+            _ => false,
+        }
+    }
+
     /// Whether the pool had no connection to lend in time.
     pub fn is_for_want_of_a_connection(&self) -> bool {
         matches!(self, Self::Db(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
@@ -128,7 +139,7 @@ impl Failure {
         match self {
             Self::Corrupt { .. } => Class::Broken,
             Self::Taken(key) => Class::Conflict(*key),
-            Self::Unfit(_) | Self::Older(_) | Self::Barred(_) => Class::Unavailable,
+            Self::Unfit(_) | Self::Older(_) | Self::Barred(_) | Self::Untried => Class::Unavailable,
             Self::Db(error) => classify(error),
         }
     }

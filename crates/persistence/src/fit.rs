@@ -50,7 +50,8 @@ pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr>
     Ok(fit)
 }
 
-fn judge(state: &[State], fence: Fence) -> Fit {
+/// What they tell, of a role that may or may not use them.
+pub fn judge(state: &[State], fence: Fence) -> Fit {
     if !fence.is_on() {
         // Not whether policies are there, but whether they hold this role: a plain owner is above them.
         return if state.iter().any(|table| table.held) {

@@ -4,7 +4,7 @@
 //! where no caller can interrupt it (`db.rs`), beginning at an owner (`scope.rs`).
 //!
 //! **What it must never do.** Hand a URL to a library, put a value or a secret into an error or a log line,
-//! reach a connection past `db.rs`.
+//! reach a connection past `db.rs` (but for looks that do no user's work: `doctor.rs`, `preflight.rs`).
 //!
 //! **Where to start.** `tasks.rs` for how a store is written, `db.rs` for how its work runs.
 //!
@@ -16,6 +16,7 @@ mod app_role;
 mod breaker;
 mod connect;
 mod db;
+pub mod doctor;
 mod ended;
 mod entities;
 mod error;
@@ -28,6 +29,7 @@ mod lock;
 mod migrate;
 mod policies;
 mod pools;
+mod preflight;
 mod pulse;
 mod reach;
 mod scope;
@@ -49,6 +51,7 @@ pub use connect::{ConnectError, Settings};
 pub use error::Older;
 pub use health::CheckError;
 pub use migrate::{MigrateError, Migrated, MigrationStatus};
+pub use preflight::Mixed;
 pub use reach::Unreachable;
 pub use unfit::Unfit;
 pub use url::{DatabaseUrl, UrlError};

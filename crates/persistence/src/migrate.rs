@@ -17,7 +17,8 @@ use crate::reach::Unreachable;
 
 /// Any number that nothing else in the database locks on.
 const LOCK: i64 = 0x6572_7261_6e64;
-const TABLE: &str = "seaql_migrations";
+/// The record of the steps.
+pub const TABLE: &str = "seaql_migrations";
 
 /// A step of the schema.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
+use crate::preflight::{PreflightError, preflight};
 use crate::pulse::Pulse;
 
 /// A connection that idled longer is asked before it is used: a database that went to sleep closed it.
@@ -117,6 +118,14 @@ impl Pools {
         if let Driver::Postgres { pool, .. } = &self.driver {
             // The call marks the pool; its future would wait for the connections.
             drop(pool.close());
+        }
+    }
+
+    /// Whether the way to the database keeps its clients' statements apart.
+    pub async fn preflight(&self, within: Duration) -> Result<(), PreflightError> {
+        match &self.driver {
+            Driver::Postgres { opening, .. } => preflight(&opening.options, within).await,
+            Driver::Sqlite { .. } => Ok(()),
         }
     }
 

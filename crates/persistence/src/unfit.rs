@@ -1,4 +1,6 @@
-//! How the settings and a database do not fit together.
+//! How the settings and a database, or the way to it, do not fit together.
+
+use crate::preflight::Mixed;
 
 /// Whoever went on would see nothing, or would trust in a lock that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,9 @@ pub enum Unfit {
          see more ({0}): drop them or keep them from it"
     )]
     Opened(String),
+    /// Answers that may be another question's.
+    #[error(transparent)]
+    Mixed(#[from] Mixed),
     /// A role that may not do errand's work, with or without the setting.
     #[error(
         "the role in DATABASE_URL may not read and write {0}: use the role that may, or GRANT it what it needs"

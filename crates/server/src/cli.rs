@@ -8,7 +8,7 @@ use errand_persistence::AppRole;
 
 use crate::config::{Config, Purpose};
 use crate::failure::Failure;
-use crate::{migrate, output, serve, telemetry, users};
+use crate::{doctor, migrate, output, serve, telemetry, users};
 
 /// A task service for many users, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     /// The accounts in the database; a running errand follows within a second.
     #[command(subcommand)]
     User(users::Command),
+    /// Look at configuration and database, and say what is wrong and what to do; changes nothing.
+    Doctor,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -76,11 +78,13 @@ pub fn run() -> Result<(), Failure> {
     };
     let file = cli.config.filter(|path| !path.as_os_str().is_empty());
     let command = cli.command.unwrap_or(Command::Serve);
+    let load = |purpose| Config::load(file.as_deref(), std::env::vars_os(), purpose);
     let purpose = match command {
         Command::Serve => Purpose::Serve,
         Command::Migrate(_) | Command::User(_) => Purpose::Database,
+        Command::Doctor => return doctor::run(load),
     };
-    let config = Config::load(file.as_deref(), std::env::vars_os(), purpose)?;
+    let config = load(purpose)?;
     telemetry::start(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -94,6 +98,8 @@ pub fn run() -> Result<(), Failure> {
             }
             Command::Migrate(Migrate::Status) => migrate::status(&config.database).await,
             Command::User(command) => users::run(command, &config).await,
+            // It returned above.
+            Command::Doctor => Ok(()),
         }
     });
     // What still runs by now was told to stop and waited for, or must not be waited for.

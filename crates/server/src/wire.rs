@@ -74,6 +74,13 @@ pub async fn database(config: &config::Database) -> Result<Database, OpenError> 
     if let Some(dir) = &config.own_dir {
         make_private_dir(dir).map_err(|error| OpenError::Directory(dir.display().to_string(), error))?;
     }
+    let settings = settings(config);
+    let connected = Database::connect(&settings, Arc::new(SystemClock::default())).await;
+    connected.map_err(|error| open_error(config, error))
+}
+
+/// How the adapter is to use the database.
+pub fn settings(config: &config::Database) -> Settings {
     let mut settings = Settings::new(config.url.clone());
     settings.direct_url.clone_from(&config.direct_url);
     settings.ca_file.clone_from(&config.ca_file);
@@ -84,25 +91,27 @@ pub async fn database(config: &config::Database) -> Result<Database, OpenError> 
     if let Some(deadline) = config.deadline {
         settings.deadline = deadline;
     }
-    let connected = Database::connect(&settings, Arc::new(SystemClock::default())).await;
-    connected.map_err(|error| {
-        // A path is no secret; what a URL holds may be.
-        let shown = |path: &Path| path.display().to_string();
-        let place = match &error {
-            ConnectError::CaFile(_) => {
-                format!(
-                    "DATABASE_CA_FILE, {}",
-                    config.ca_file.as_deref().map(shown).unwrap_or_default()
-                )
-            }
-            ConnectError::Setting(_) if config.direct_url.is_some() => "DATABASE_DIRECT_URL".to_owned(),
-            _ => config
-                .url
-                .sqlite_path()
-                .map_or_else(|| "DATABASE_URL".to_owned(), shown),
-        };
-        OpenError::Connect(place, error)
-    })
+    settings
+}
+
+/// An error with the name of the setting that leads there.
+pub fn open_error(config: &config::Database, error: ConnectError) -> OpenError {
+    // A path is no secret; what a URL holds may be.
+    let shown = |path: &Path| path.display().to_string();
+    let place = match &error {
+        ConnectError::CaFile(_) => {
+            format!(
+                "DATABASE_CA_FILE, {}",
+                config.ca_file.as_deref().map(shown).unwrap_or_default()
+            )
+        }
+        ConnectError::Setting(_) if config.direct_url.is_some() => "DATABASE_DIRECT_URL".to_owned(),
+        _ => config
+            .url
+            .sqlite_path()
+            .map_or_else(|| "DATABASE_URL".to_owned(), shown),
+    };
+    OpenError::Connect(place, error)
 }
 
 fn make_private_dir(path: &Path) -> io::Result<()> {

@@ -9,6 +9,7 @@
 )]
 
 mod conformance;
+mod doctor;
 mod environment;
 mod files;
 mod full;

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use errand_application::ports::WalkSeed;
+use errand_application::ports::{StoreError, WalkSeed};
 use errand_conformance::parallel::parallel;
 use errand_conformance::{Harness, Stores};
 use errand_domain::UserId;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{Completion, Priority, Task, TaskChange, Title};
+use errand_persistence::{CheckError, Unfit};
 use errand_testbed::{Pooler, PoolerOptions, Postgres};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions};
@@ -269,4 +270,23 @@ async fn sixteen_owners_see_their_own_rows_through_the_pooler() {
         .await
         .unwrap();
     assert_eq!(all, 16 * 25);
+}
+
+/// One that does not keep its clients' statements apart could give one user another's rows: nobody is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_that_mixes_statements_up_is_refused() {
+    let options = PoolerOptions {
+        max_prepared_statements: 0,
+        ..PoolerOptions::default()
+    };
+    let pooler = Pooler::start(Postgres::shared(), options);
+    let postgres = PostgreSql::at(Some(pooler.addr().port())).await;
+    let found = postgres.stores().accounts.find(UserId(1)).await;
+    assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
+    let error = postgres.database.check().await.unwrap_err();
+    let CheckError::Unfit(unfit) = error else {
+        panic!("{error:?}")
+    };
+    assert!(matches!(unfit, Unfit::Mixed(_)), "{unfit:?}");
+    assert!(unfit.to_string().contains("max_prepared_statements"), "{unfit}");
 }

@@ -15,6 +15,7 @@ mod administration;
 mod attacks;
 mod bodies;
 mod crashes;
+mod doctor;
 mod errors;
 mod events;
 mod fairness;
