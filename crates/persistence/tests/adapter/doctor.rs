@@ -1,7 +1,5 @@
 //! What `errand doctor` finds out, on databases that are as they should be and on those that are not.
-//!
-//! A pooler that mixes prepared statements up is missing here: it takes one (PgBouncer without tracking) in the
-//! testbed. `preflight.rs` plays its effects on one connection.
+//! Poolers are in `mixing.rs`.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -15,6 +15,7 @@ mod files;
 mod full;
 mod locks;
 mod migrations;
+mod mixing;
 mod outages;
 mod pooler;
 mod races;

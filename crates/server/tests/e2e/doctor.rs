@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use errand_testbed::{Postgres, TestDatabase};
+use errand_testbed::{Pooler, PoolerOptions, Postgres, TestDatabase};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::support::{Backend, SIGNING_KEY, Service, binary};
@@ -405,5 +405,34 @@ async fn a_schema_and_a_role_that_do_not_do() {
     assert_told(
         &lines,
         "leads to another database than DATABASE_URL; correct one of them",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_mixes_up_prepared_statements() {
+    let database = Postgres::shared().create_database().await;
+    let options = PoolerOptions {
+        max_prepared_statements: 0,
+        ..PoolerOptions::default()
+    };
+    let pooler = Pooler::start(Postgres::shared(), options);
+    let home = tempfile::tempdir().unwrap();
+    let variables = to(&database, &database.url_at(pooler.addr().port()));
+    let lines = ill(&doctor(home.path(), &variables), &["prepared statements"]);
+    assert_told(&lines, "max_prepared_statements above 0");
+    assert_told(
+        &lines,
+        "skip  schema: because prepared statements cannot be trusted",
+    );
+    let past = with(&variables, &[("DATABASE_DIRECT_URL", &database.url)]);
+    let lines = ill(&doctor(home.path(), &past), &["prepared statements"]);
+    assert_told(
+        &lines,
+        "ok    direct way: DATABASE_DIRECT_URL, another place, in ",
+    );
+    assert_told(&lines, "warn  schema: there is none yet");
+    assert_told(
+        &lines,
+        "skip  role: because prepared statements cannot be trusted",
     );
 }
