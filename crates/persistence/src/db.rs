@@ -8,26 +8,24 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use errand_application::ports::StoreError;
 use sea_orm::{
-    DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
+    DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::breaker::{Barred, Breaker};
 use crate::error::{Class, Deadline, Failure};
 use crate::fence::Fence;
-use crate::fit::{self, Fit};
+use crate::footing::Footing;
 use crate::pools::Pools;
-use crate::preflight::{Mixed, PreflightError};
 use crate::pulse::Pulse;
 use crate::scope::Scope;
 use crate::unfit::Unfit;
@@ -43,9 +41,6 @@ pub type Unit<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 
 const TRIES: u32 = 3;
 /// The first wait between two tries; the next one is longer.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How long it may take to find out whether a pooler can be trusted: two connections and some twenty round trips.
-const PREFLIGHT_WITHIN: Duration = Duration::from_secs(30);
 
 /// More than what a server may need to notice that a unit was given up, and than all pauses between tries.
 const SLACK: Duration = Duration::from_secs(30);
@@ -63,13 +58,8 @@ struct Inner {
     deadline: Duration,
     pulse: Arc<Pulse>,
     fence: Fence,
-    /// Whether the fence is known to fit the database; before that no unit runs.
-    fits: AtomicBool,
-    /// Whether the way to the database is known to keep its clients' statements apart.
-    trusted: AtomicBool,
-    /// Held by the one that finds out.
-    trying_out: Arc<Mutex<()>>,
-    unfit: watch::Sender<Option<Unfit>>,
+    /// Before it holds no unit runs.
+    footing: Footing,
     breaker: Breaker,
     /// Where units run and their connections live. A caller's own runtime may be a server's worker, which ends
     /// before its units do.
@@ -105,7 +95,7 @@ impl Db {
         let (readers, writers) = pools.sizes();
         let reading = Arc::new(Semaphore::new(readers));
         let writing = writers.map_or_else(|| Arc::clone(&reading), |n| Arc::new(Semaphore::new(n)));
-        let fits = AtomicBool::new(pools.backend() != DbBackend::Postgres);
+        let footing = Footing::new(pools.backend(), fence);
         Self(Arc::new(Inner {
             pools: RwLock::new(Arc::new(pools)),
             reading,
@@ -113,10 +103,7 @@ impl Db {
             deadline,
             pulse,
             fence,
-            fits,
-            trusted: AtomicBool::new(false),
-            trying_out: Arc::default(),
-            unfit: watch::Sender::new(None),
+            footing,
             breaker: Breaker::new(),
             runtime: Handle::current(),
         }))
@@ -135,17 +122,9 @@ impl Db {
         self.0.fence
     }
 
-    /// Waits for a unit that finds, from now on, that the fence does not fit the database.
+    /// Waits for a unit that finds, from now on, that the database or the way to it is not what it has to be.
     pub async fn unfit(&self) -> Unfit {
-        let mut seen = self.0.unfit.subscribe();
-        loop {
-            if seen.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            if let Some(unfit) = seen.borrow_and_update().clone() {
-                return unfit;
-            }
-        }
+        self.0.footing.unfit().await
     }
 
     /// Nothing that a unit did shows later than this after it was called: one deadline to get a place, one in
@@ -357,7 +336,7 @@ impl Db {
                 return Err(Failure::from(Barred).into());
             }
             let mut unit: Try<'_, T> = Box::pin(async {
-                self.known_to_fit(&pools).await?;
+                self.0.footing.holds(&pools).await.map_err(Stopped::untouched)?;
                 run(&pools, input).await
             });
             let patience = match pools.backend() {
@@ -393,8 +372,7 @@ impl Db {
                 tracing::error!(
                     "a prepared statement was not the one that was prepared: the pooler is tried out again"
                 );
-                self.0.trusted.store(false, Relaxed);
-                self.0.fits.store(false, Relaxed);
+                self.0.footing.doubt();
             }
             if failure.is_for_want_of_a_connection() {
                 // There are no more units than connections: it hangs, or has kept its place in the pool.
@@ -410,77 +388,6 @@ impl Db {
                 tokio::time::sleep(jittered(PAUSE * tries * tries)).await;
             }
             tries += 1;
-        }
-    }
-
-    /// With policies that nobody asked for, tables look empty; without those that somebody asked for, the second
-    /// lock is missing. Looked at until it is found right, at the first use of a database, which may be asleep
-    /// until then.
-    async fn known_to_fit(&self, pools: &Arc<Pools>) -> Result<(), Stopped> {
-        if self.0.fits.load(Relaxed) {
-            return Ok(());
-        }
-        let fit = match fit::look(pools.read(), self.0.fence).await.map_err(Failure::from) {
-            Ok(fit) => fit,
-            Err(failure) if failure.is_of_mixed_statements() => Fit::Unfit(Mixed.into()),
-            Err(failure) => return Err(Stopped::untouched(failure)),
-        };
-        // What was seen may be the answer to another question.
-        let fit = match self
-            .known_to_be_trusted(pools)
-            .await
-            .map_err(Stopped::untouched)?
-        {
-            Ok(()) => fit,
-            Err(mixed) => Fit::Unfit(mixed.into()),
-        };
-        let failure = match fit {
-            Fit::Fits => {
-                self.0.fits.store(true, Relaxed);
-                return Ok(());
-            }
-            Fit::Older(older) => older.into(),
-            Fit::Unfit(unfit) => {
-                self.0.unfit.send_replace(Some(unfit.clone()));
-                Failure::Unfit(unfit)
-            }
-        };
-        Err(Stopped::untouched(failure))
-    }
-
-    /// One finds out, in its own time, and the others take its answer: over a long way it takes longer than they
-    /// may wait.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "nothing is written, and it has its own bound"
-    )]
-    async fn known_to_be_trusted(&self, pools: &Arc<Pools>) -> Result<Result<(), Mixed>, Failure> {
-        if self.0.trusted.load(Relaxed) {
-            return Ok(Ok(()));
-        }
-        let Ok(turn) = Arc::clone(&self.0.trying_out).try_lock_owned() else {
-            drop(self.0.trying_out.lock().await);
-            return self
-                .0
-                .trusted
-                .load(Relaxed)
-                .then_some(Ok(()))
-                .ok_or(Failure::Untried);
-        };
-        let (db, pools) = (self.clone(), Arc::clone(pools));
-        let trying = async move {
-            let _turn = turn;
-            let outcome = pools.preflight(PREFLIGHT_WITHIN).await;
-            db.0.trusted.store(outcome.is_ok(), Relaxed);
-            outcome
-        };
-        match self.0.runtime.spawn(trying.in_current_span()).await {
-            Ok(Ok(())) => Ok(Ok(())),
-            Ok(Err(PreflightError::Mixed(mixed))) => Ok(Err(mixed)),
-            Ok(Err(PreflightError::Driver(error))) => {
-                Err(DbErr::Conn(RuntimeErr::SqlxError(error.into())).into())
-            }
-            Ok(Err(PreflightError::Timeout)) | Err(_) => Err(Failure::Untried),
         }
     }
 

@@ -10,7 +10,7 @@ mod trouble;
 use errand_application::ports::Clock;
 
 use crate::connect::{self, ConnectError, Settings};
-use crate::migrate::MigrationStatus;
+use crate::steps::MigrationStatus;
 use crate::url::Target;
 
 pub use facts::{

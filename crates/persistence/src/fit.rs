@@ -5,8 +5,8 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::app_role;
 use crate::error::Older;
 use crate::fence::Fence;
-use crate::migrate;
 use crate::policies::{self, State};
+use crate::steps;
 use crate::unfit::Unfit;
 
 /// What a look at the database tells.
@@ -25,7 +25,7 @@ pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr>
     if let Some(closed) = closed(&state) {
         return Ok(Fit::Unfit(Unfit::Powerless(closed)));
     }
-    let steps = migrate::status(conn).await?;
+    let steps = steps::status(conn).await?;
     let missing = steps.iter().filter(|step| !step.applied).count();
     if missing > 0 {
         return Ok(Fit::Older(Older { missing }));

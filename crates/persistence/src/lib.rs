@@ -23,6 +23,7 @@ mod error;
 mod events;
 mod fence;
 mod fit;
+mod footing;
 mod health;
 mod limits;
 mod lock;
@@ -35,6 +36,7 @@ mod reach;
 mod scope;
 mod sessions;
 mod sql;
+mod steps;
 mod tasks;
 mod unfit;
 mod url;
@@ -50,9 +52,10 @@ pub use app_role::{AppRole, InvalidRole, RoleError};
 pub use connect::{ConnectError, Settings};
 pub use error::Older;
 pub use health::CheckError;
-pub use migrate::{MigrateError, Migrated, MigrationStatus};
+pub use migrate::{MigrateError, Migrated};
 pub use preflight::Mixed;
 pub use reach::Unreachable;
+pub use steps::MigrationStatus;
 pub use unfit::Unfit;
 pub use url::{DatabaseUrl, UrlError};
 
@@ -98,7 +101,7 @@ impl Database {
     /// Which steps of the schema the database has; changes nothing.
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let pools = connect::open_for_migrations(&self.settings, self.db.pulse()).await?;
-        let outcome = migrate::status(pools.write()).await;
+        let outcome = steps::status(pools.write()).await;
         pools.close().await;
         self.reached(outcome.map_err(Into::into)).await
     }

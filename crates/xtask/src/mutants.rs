@@ -289,9 +289,9 @@ pub const MUTANTS: &[Mutant] = &[
     // A setting without its policies, or policies without the setting, answer nothing.
     Mutant {
         name: "fitting",
-        file: "crates/persistence/src/db.rs",
-        from: r"        if self.0.fits.load(Relaxed) {",
-        to: r"        if self.0.fits.load(Relaxed) || self.0.fence.is_on() {",
+        file: "crates/persistence/src/footing.rs",
+        from: r"        if self.fits.load(Relaxed) {",
+        to: r"        if self.fits.load(Relaxed) || self.fence.is_on() {",
         test: &[
             "-p",
             "errand-persistence",

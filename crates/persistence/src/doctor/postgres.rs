@@ -18,7 +18,7 @@ use crate::fence::Fence;
 use crate::fit::{self, Fit};
 use crate::preflight::{Mixed, PreflightError, preflight};
 use crate::url::{DatabaseUrl, Postgres, Target};
-use crate::{app_role, migrate, policies};
+use crate::{app_role, policies, steps};
 
 /// So many deadlines a first connection may take: a database that sleeps has to wake up.
 const TO_WAKE: u32 = 6;
@@ -256,13 +256,13 @@ struct Record {
 async fn schema(conn: &DatabaseConnection) -> Result<Schema, Trouble> {
     let record = format!(
         "SELECT coalesce(has_table_privilege(to_regclass('{}'), 'SELECT'), true) AS readable",
-        migrate::TABLE
+        steps::TABLE
     );
     let record = Record::find_by_statement(statement(record)).one(conn).await?;
     if !record.is_some_and(|record| record.readable) {
         return Ok(Schema::Unreadable);
     }
-    Ok(Schema::Known(migrate::status(conn).await?))
+    Ok(Schema::Known(steps::status(conn).await?))
 }
 
 #[derive(FromQueryResult)]

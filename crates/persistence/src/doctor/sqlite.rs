@@ -12,7 +12,7 @@ use sqlx::{Error as SqlxError, SqlitePool};
 use super::{Schema, Trouble};
 use crate::connect;
 use crate::error::refusal;
-use crate::migrate;
+use crate::steps;
 
 /// How long another process may keep it locked.
 const BUSY: Duration = Duration::from_secs(2);
@@ -133,5 +133,5 @@ fn complaints(rows: Vec<String>) -> Vec<String> {
 }
 
 async fn schema(conn: &DatabaseConnection) -> Result<Schema, Trouble> {
-    Ok(Schema::Known(migrate::status(conn).await?))
+    Ok(Schema::Known(steps::status(conn).await?))
 }

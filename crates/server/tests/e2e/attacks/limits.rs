@@ -51,15 +51,19 @@ async fn a_password_is_not_guessed_from_one_network(scene: &Scene) {
 
 async fn guesses_at_once_share_the_limit(scene: &Scene) {
     let victim = scene.person().await;
-    let answers = at_once(40, |_| {
-        let request = scene.api.request("POST", "/api/auth/login");
-        let body = json!({"email": victim.email, "password": "a wrong guess"});
-        request
-            .header("x-forwarded-for", "198.51.100.2")
-            .json(&body)
-            .send()
-    });
-    let looked_at = answers.await.iter().filter(|a| a.status == 401).count();
+    let mut looked_at = 0;
+    // Again and again: only so many passwords are looked at at once.
+    for _ in 0..4 {
+        let answers = at_once(40, |_| {
+            let request = scene.api.request("POST", "/api/auth/login");
+            let body = json!({"email": victim.email, "password": "a wrong guess"});
+            request
+                .header("x-forwarded-for", "198.51.100.2")
+                .json(&body)
+                .send()
+        });
+        looked_at += answers.await.iter().filter(|a| a.status == 401).count();
+    }
     assert!(looked_at <= 10, "{looked_at} were looked at");
 }
 
@@ -80,7 +84,12 @@ async fn a_password_is_not_guessed_through_the_token_endpoint(scene: &Scene) {
 
 async fn the_right_one_after_too_many_is_not_told(scene: &Scene) {
     let victim = scene.person().await;
-    guess(scene, &victim.email, |_| "198.51.100.4".into()).await;
+    // Fewer than the network may.
+    for _ in 0..10 {
+        scene
+            .login_from("198.51.100.4", &victim.email, "a wrong guess")
+            .await;
+    }
     is_limited(
         &scene
             .login_from("198.51.100.4", &victim.email, &victim.password)
