@@ -83,17 +83,25 @@ impl Database {
     ///
     /// Where row-level security is on, it stays on, and new tables get it.
     pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
-        Ok(self.migrate_up(None).await?.steps)
+        Ok(self.migrate_up(None, false).await?.steps)
     }
 
-    /// The same, and turns row-level security on, and prepares the role that errand is to run as.
-    pub async fn migrate_for(&self, role: &AppRole) -> Result<Migrated, MigrateError> {
-        self.migrate_up(Some(role)).await
+    /// The same, and prepares the role that errand is to run as; turns row-level security on if that is wanted.
+    pub async fn migrate_for(
+        &self,
+        role: &AppRole,
+        row_level_security: bool,
+    ) -> Result<Migrated, MigrateError> {
+        self.migrate_up(Some(role), row_level_security).await
     }
 
-    async fn migrate_up(&self, role: Option<&AppRole>) -> Result<Migrated, MigrateError> {
+    async fn migrate_up(
+        &self,
+        role: Option<&AppRole>,
+        row_level_security: bool,
+    ) -> Result<Migrated, MigrateError> {
         let pools = connect::open_for_migrations(&self.settings, self.db.pulse()).await?;
-        let outcome = migrate::up(pools.write(), role).await;
+        let outcome = migrate::up(pools.write(), role, row_level_security).await;
         pools.close().await;
         self.reached(outcome).await
     }

@@ -79,7 +79,11 @@ pub struct Migrated {
 
 /// Takes all pending steps and does what is asked for beyond, or nothing of it. Any number of processes may call
 /// it at once.
-pub async fn up(conn: &DatabaseConnection, role: Option<&AppRole>) -> Result<Migrated, MigrateError> {
+pub async fn up(
+    conn: &DatabaseConnection,
+    role: Option<&AppRole>,
+    row_level_security: bool,
+) -> Result<Migrated, MigrateError> {
     let tx = conn
         .begin_with_options(TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -108,7 +112,7 @@ pub async fn up(conn: &DatabaseConnection, role: Option<&AppRole>) -> Result<Mig
         Migrator::up(&tx, None).await?;
     }
     // A new table gets its policies with the step that makes it.
-    if role.is_some() || policies::are_there(&guarded) {
+    if row_level_security || policies::are_there(&guarded) {
         policies::apply(&tx).await?;
     }
     let (mut made_role, mut left) = (false, Vec::new());

@@ -40,9 +40,12 @@ enum Command {
 enum Migrate {
     /// Apply the migrations that are missing and list them.
     Up {
-        /// Turn row-level security on (PostgreSQL), and prepare this role for errand to run as.
+        /// Prepare this role for errand to run as (PostgreSQL), and turn row-level security on.
         #[arg(long, value_name = "NAME", value_parser = AppRole::parse)]
         app_role: Option<AppRole>,
+        /// Prepare the role alone.
+        #[arg(long, requires = "app_role")]
+        no_row_level_security: bool,
     },
     /// List all migrations, and which are applied.
     Status,
@@ -93,8 +96,15 @@ pub fn run() -> Result<(), Failure> {
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve => serve::run(config).await,
-            Command::Migrate(Migrate::Up { app_role }) => {
-                migrate::up(&config.database, app_role.as_ref()).await
+            Command::Migrate(Migrate::Up {
+                app_role,
+                no_row_level_security,
+            }) => {
+                let role = app_role.map(|role| migrate::ForRole {
+                    role,
+                    row_level_security: !no_row_level_security,
+                });
+                migrate::up(&config.database, role).await
             }
             Command::Migrate(Migrate::Status) => migrate::status(&config.database).await,
             Command::User(command) => users::run(command, &config).await,

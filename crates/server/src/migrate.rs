@@ -15,15 +15,26 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// So often a database that answers may refuse to be migrated.
 const MAX_REFUSALS: u32 = 3;
 
-/// Applies what is missing and lists it; with a role also turns row-level security on for it.
-pub async fn up(config: &config::Database, role: Option<&AppRole>) -> Result<(), Failure> {
-    if role.is_some() && config.url.sqlite_path().is_some() {
+/// A role to be prepared.
+pub struct ForRole {
+    pub role: AppRole,
+    /// Whether policies are to hold it.
+    pub row_level_security: bool,
+}
+
+/// Applies what is missing and lists it; prepares a role if one is given.
+pub async fn up(config: &config::Database, wanted: Option<ForRole>) -> Result<(), Failure> {
+    if wanted.is_some() && config.url.sqlite_path().is_some() {
         // Before a file is made.
         return Err(RoleError::NotPostgres.into());
     }
     let database = wire::database(config).await?;
-    let migrated = match role {
-        Some(role) => database.migrate_for(role).await,
+    let migrated = match &wanted {
+        Some(wanted) => {
+            database
+                .migrate_for(&wanted.role, wanted.row_level_security)
+                .await
+        }
         None => database.migrate().await.map(|steps| Migrated {
             steps,
             made_role: false,
@@ -40,7 +51,7 @@ pub async fn up(config: &config::Database, role: Option<&AppRole>) -> Result<(),
     if lines.is_empty() {
         lines.push("nothing to apply".to_owned());
     }
-    lines.extend(role.map(|role| next(role, migrated.made_role)));
+    lines.extend(wanted.map(|wanted| next(&wanted, migrated.made_role)));
     if !migrated.left.is_empty() {
         let orders = migrated.left.join(";\n  ");
         lines.push(format!("for somebody who may alter the role:\n  {orders};"));
@@ -50,21 +61,27 @@ pub async fn up(config: &config::Database, role: Option<&AppRole>) -> Result<(),
 }
 
 /// What is to be done with the role.
-fn next(role: &AppRole, made: bool) -> String {
-    let name = role.name();
+fn next(wanted: &ForRole, made: bool) -> String {
+    let name = wanted.role.name();
     let made = if made {
         "made, without a password"
     } else {
         "was there"
     };
+    let (on, then) = if wanted.row_level_security {
+        (
+            "row-level security: on, forced\n",
+            "\n  database.row_level_security = true\n\
+             until then it finds no rows: stop what runs without the setting",
+        )
+    } else {
+        ("", "")
+    };
     format!(
         "role {name}: {made}\n\
-         row-level security: on, forced\n\
-         next: give the role a password (in psql: \\password {name}) and start errand with\n  \
+         {on}next: give the role a password (in psql: \\password {name}) and start errand with\n  \
          DATABASE_URL as {name}\n  \
-         DATABASE_DIRECT_URL as the role that migrated now\n  \
-         database.row_level_security = true\n\
-         until then it finds no rows: stop what runs without the setting"
+         DATABASE_DIRECT_URL as the role that migrated now{then}"
     )
 }
 

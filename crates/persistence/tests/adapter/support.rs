@@ -146,7 +146,7 @@ pub async fn guard(fresh: &TestDatabase) -> String {
     fresh.allow_making_roles().await;
     let role = AppRole::parse(&format!("app_{}", fresh.name().trim_start_matches("test_"))).unwrap();
     let database = open(&settings(fresh, &fresh.url)).await;
-    let migrated = database.migrate_for(&role).await.unwrap();
+    let migrated = database.migrate_for(&role, true).await.unwrap();
     assert_eq!((migrated.steps.len(), migrated.made_role), (2, true));
     database.close(PATIENCE).await;
     fresh.url_as(role.name()).await

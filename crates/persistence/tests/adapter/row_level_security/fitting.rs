@@ -186,7 +186,7 @@ async fn a_database_without_tables_is_told_to_be_migrated() {
 async fn sqlite_has_none_of_it() {
     let sqlite = Sqlite::fresh().await;
     let role = AppRole::parse("app").unwrap();
-    let error = sqlite.database.migrate_for(&role).await.unwrap_err();
+    let error = sqlite.database.migrate_for(&role, true).await.unwrap_err();
     assert!(
         matches!(error, MigrateError::Role(RoleError::NotPostgres)),
         "{error:?}"

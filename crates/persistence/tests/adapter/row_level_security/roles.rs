@@ -6,12 +6,12 @@ use errand_testbed::{Postgres, TestDatabase};
 use super::{code, number, run};
 use errand_conformance::Harness;
 
-use crate::support::{Guarded, open, settings};
+use crate::support::{Guarded, open, register, settings, stores};
 
 async fn refused(database: &TestDatabase, role: &str, reason: &str) {
     let role = AppRole::parse(role).unwrap();
     let opened = open(&settings(database, &database.url)).await;
-    let error = opened.migrate_for(&role).await.unwrap_err();
+    let error = opened.migrate_for(&role, true).await.unwrap_err();
     let shown = error.to_string();
     assert!(
         matches!(error, MigrateError::Role(RoleError::Mighty { .. })),
@@ -64,6 +64,28 @@ async fn a_role_that_could_do_more_is_refused() {
     refused(&database, owner, "owns tables").await;
 }
 
+/// A role that can use the tables and no more, for whom one round trip is worth more than a second lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_prepared_without_policies() {
+    let database = Postgres::shared().create_database().await;
+    database.allow_making_roles().await;
+    let role = AppRole::parse(&format!("app_{}", database.name().trim_start_matches("test_"))).unwrap();
+    let owner = open(&settings(&database, &database.url)).await;
+    let migrated = owner.migrate_for(&role, false).await.unwrap();
+    assert!(migrated.made_role && migrated.left.is_empty());
+    let url = database.url_as(role.name()).await;
+    let opened = open(&settings(&database, &url)).await;
+    opened.check().await.unwrap();
+    register(&stores(&opened), "ann").await;
+    let mut look = database.connect().await;
+    assert_eq!(number(&mut look, "SELECT count(*) FROM pg_policies").await, 0);
+    // Policies that are there stay.
+    owner.migrate_for(&role, true).await.unwrap();
+    owner.migrate_for(&role, false).await.unwrap();
+    let held = "SELECT count(*) FROM pg_class WHERE relforcerowsecurity AND relname = 'tasks'";
+    assert_eq!(number(&mut look, held).await, 1);
+}
+
 /// The server itself ends what nobody waits for any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_role_is_bounded() {
@@ -86,7 +108,7 @@ async fn a_role_is_prepared_again_and_again() {
     let role = AppRole::parse(&format!("app_{}", database.name().trim_start_matches("test_"))).unwrap();
     let opened = open(&settings(&database, &database.url)).await;
     // Who may not make roles is told so.
-    let error = opened.migrate_for(&role).await.unwrap_err();
+    let error = opened.migrate_for(&role, true).await.unwrap_err();
     assert!(
         matches!(error, MigrateError::Role(RoleError::Forbidden(_))),
         "{error:?}"
@@ -103,18 +125,18 @@ async fn a_role_is_prepared_again_and_again() {
     );
     run(&mut look, &more).await.unwrap();
     for _ in 0..2 {
-        let migrated = opened.migrate_for(&role).await.unwrap();
+        let migrated = opened.migrate_for(&role, true).await.unwrap();
         assert_eq!((migrated.steps.len(), migrated.made_role), (0, false));
         // The role is not of who migrates.
         assert_eq!(migrated.left.len(), 3, "{:?}", migrated.left);
     }
     // Every order can be given as it stands; what is set is not touched.
-    let orders = opened.migrate_for(&role).await.unwrap().left;
+    let orders = opened.migrate_for(&role, true).await.unwrap().left;
     let own = format!("ALTER ROLE {} SET statement_timeout = '9s'", role.name());
     run(&mut look, &format!("{}; {own}", orders.join("; ")))
         .await
         .unwrap();
-    assert!(opened.migrate_for(&role).await.unwrap().left.is_empty());
+    assert!(opened.migrate_for(&role, true).await.unwrap().left.is_empty());
     let set = format!(
         "SELECT count(*) FROM pg_roles WHERE rolname = '{}' AND 'statement_timeout=9s' = ANY (rolconfig)",
         role.name()
@@ -129,6 +151,6 @@ async fn a_role_is_prepared_again_and_again() {
     assert_eq!(number(&mut look, &rights).await, 0);
     // What everybody may do counts too.
     run(&mut look, "GRANT TRUNCATE ON tasks TO PUBLIC").await.unwrap();
-    let error = opened.migrate_for(&role).await.unwrap_err();
+    let error = opened.migrate_for(&role, true).await.unwrap_err();
     assert!(error.to_string().contains("may truncate"), "{error}");
 }
