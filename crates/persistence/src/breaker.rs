@@ -2,6 +2,7 @@
 //! a hosted one counts them.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One attempt in this time.
@@ -9,14 +10,18 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Nothing was sent.
 #[derive(Debug, thiserror::Error)]
-#[error("the database refused the settings, and is asked again in {} s at the latest", PAUSE.as_secs())]
-pub struct Barred;
+#[error("not asked again yet, because it refused the settings: {reason}")]
+pub struct Barred {
+    /// Without values.
+    reason: String,
+}
 
 /// Open from a refusal of the settings until a database answers.
 pub struct Breaker {
     started: Instant,
     /// Milliseconds from the start to the next attempt; 0 if everybody may.
     next: AtomicU64,
+    reason: Mutex<String>,
 }
 
 impl Breaker {
@@ -24,12 +29,17 @@ impl Breaker {
         Self {
             started: Instant::now(),
             next: AtomicU64::new(0),
+            reason: Mutex::default(),
         }
     }
 
-    /// Whether one more may ask. Of many who come after the pause only one may.
-    pub fn admits(&self) -> bool {
-        self.admits_after(self.started.elapsed())
+    /// Lets one more ask. Of many who come after the pause only one may.
+    pub fn pass(&self) -> Result<(), Barred> {
+        if self.admits_after(self.started.elapsed()) {
+            return Ok(());
+        }
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Err(Barred { reason })
     }
 
     fn admits_after(&self, elapsed: Duration) -> bool {
@@ -42,8 +52,9 @@ impl Breaker {
         is_due && self.next.compare_exchange(next, later, SeqCst, SeqCst).is_ok()
     }
 
-    /// The settings were refused.
-    pub fn open(&self) {
+    /// The settings were refused, for a reason that may be logged.
+    pub fn open(&self, reason: String) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
         self.next.store(millis(self.started.elapsed() + PAUSE), SeqCst);
     }
 
@@ -66,7 +77,7 @@ mod tests {
         let breaker = Breaker::new();
         let at = |seconds| breaker.started.elapsed() + Duration::from_secs(seconds);
         assert!(breaker.admits_after(at(0)) && breaker.admits_after(at(0)));
-        breaker.open();
+        breaker.open("no".into());
         assert!(!breaker.admits_after(at(9)));
         assert!(breaker.admits_after(at(11)), "the next attempt");
         assert!(!breaker.admits_after(at(11)), "and no second one");

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use crate::breaker::{Barred, Breaker};
+use crate::breaker::Breaker;
 use crate::error::{Class, Deadline, Failure};
 use crate::fence::Fence;
 use crate::footing::Footing;
@@ -332,9 +332,7 @@ impl Db {
         let mut tries = 1;
         loop {
             let pools = self.pools();
-            if !self.0.breaker.admits() {
-                return Err(Failure::from(Barred).into());
-            }
+            self.0.breaker.pass().map_err(Failure::from)?;
             let mut unit: Try<'_, T> = Box::pin(async {
                 self.0.footing.holds(&pools).await.map_err(Stopped::untouched)?;
                 run(&pools, input).await
@@ -360,7 +358,7 @@ impl Db {
             };
             let class = failure.class();
             if class == Class::Misconfigured {
-                self.0.breaker.open();
+                self.0.breaker.open(failure.told());
             } else {
                 self.0.breaker.close();
             }

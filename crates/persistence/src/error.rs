@@ -135,6 +135,16 @@ impl Failure {
         matches!(self, Self::Db(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
     }
 
+    /// In words that may be logged.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Db(error) => {
+                refusal_of(error).map_or_else(|| elide_quotes(&error.to_string()), |told| told.to_string())
+            }
+            other => other.to_string(),
+        }
+    }
+
     pub fn class(&self) -> Class {
         match self {
             Self::Corrupt { .. } => Class::Broken,
@@ -289,13 +299,23 @@ fn sqlite(code: &str, message: &str) -> Class {
     }
 }
 
+/// A connection that was not made, without the names that the driver quotes.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unconnected(String);
+
 /// The same error, fit to be logged. A driver's database error carries the row in its detail and values in
-/// its message; all else is about sockets, files and types.
+/// its message, one of TLS the host; all else is about sockets, files and types.
 pub fn redacted(error: DbErr) -> Box<dyn std::error::Error + Send + Sync> {
-    match refusal_of(&error) {
-        Some(refusal) => refusal.into(),
-        None => error.into(),
+    if let Some(refusal) = refusal_of(&error) {
+        return refusal.into();
     }
+    if let DbErr::Conn(RuntimeErr::SqlxError(source)) = &error
+        && matches!(**source, SqlxError::Tls(_) | SqlxError::Configuration(_))
+    {
+        return Unconnected(elide_quotes(&source.to_string())).into();
+    }
+    error.into()
 }
 
 /// What the database said, if it was the database that spoke.
@@ -469,6 +489,17 @@ mod tests {
         assert!(!is_waking(
             "The endpoint has been disabled. Enable it using Neon API and retry."
         ));
+    }
+
+    #[test]
+    fn the_host_is_elided() {
+        let tls = SqlxError::Tls("certificate not valid for name \"db.example\"".into());
+        let shown = redacted(DbErr::Conn(RuntimeErr::SqlxError(tls.into())));
+        let shown = format!("{shown} {shown:?}");
+        assert!(
+            shown.contains("not valid for name") && !shown.contains("db.example"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use errand_application::ports::{BoxError, DatabaseHealth, Seen, StoreError};
 use sea_orm::{ConnectionTrait, Statement};
 
+use crate::breaker::Barred;
 use crate::db::{Conn, Db};
 use crate::error::{Failure, Older, Refusal};
 use crate::reach::Unreachable;
@@ -58,6 +59,7 @@ impl From<StoreError> for CheckError {
         let says = |source: &BoxError, what: fn(&Refusal) -> bool| source.downcast_ref().is_some_and(what);
         match error {
             StoreError::Unavailable(source) if says(&source, Refusal::is_of_entry) => Self::Refused(source),
+            StoreError::Unavailable(source) if source.is::<Barred>() => Self::Refused(source),
             StoreError::Unavailable(source) if says(&source, Refusal::is_of_schema) => Self::Unmigrated,
             StoreError::Broken(source) if says(&source, Refusal::is_of_rights) => Self::Forbidden(source),
             StoreError::Unavailable(source) if source.is::<Older>() => match source.downcast::<Older>() {

@@ -7,7 +7,7 @@ use sqlx::ConnectOptions;
 use tokio::time::timeout;
 
 use crate::connect::{Settings, postgres_options};
-use crate::error::{Deadline, Failure, elide_quotes, refusal};
+use crate::error::{Deadline, Failure, Unconnected, elide_quotes, refusal};
 use crate::url::{DatabaseUrl, Target};
 
 /// Who asks for the reason has waited already.
@@ -36,7 +36,7 @@ impl Unreachable {
 pub fn is_in_question(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref::<DbErr>() {
         Some(error) => Failure::is_of_no_connection(error),
-        None => error.is::<Deadline>(),
+        None => error.is::<Deadline>() || error.is::<Unconnected>(),
     }
 }
 
@@ -51,6 +51,9 @@ pub async fn cause(
         && !matches!(**error, SqlxError::PoolTimedOut)
     {
         return Some(words(error));
+    }
+    if let Some(told) = error.downcast_ref::<Unconnected>() {
+        return Some(told.to_string());
     }
     let Target::Postgres(url) = url.target() else {
         return None;
