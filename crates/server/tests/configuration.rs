@@ -253,7 +253,7 @@ async fn a_database_without_tables() {
     assert_refused(
         &["user", "list"],
         &variables,
-        &["the database does not have the tables of this version: run \"errand migrate up\""],
+        &["is older than this program (2 of its steps are missing): run \"errand migrate up\""],
     );
 }
 
