@@ -253,7 +253,7 @@ async fn a_database_without_tables() {
     assert_refused(
         &["user", "list"],
         &variables,
-        &["is older than this program (2 of its steps are missing): run \"errand migrate up\""],
+        &["the database's schema is older than this program"],
     );
 }
 
