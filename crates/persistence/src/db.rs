@@ -41,8 +41,9 @@ pub type Unit<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 
 
 /// So often a unit is tried that the database or a broken connection took back.
 const TRIES: u32 = 3;
-/// The first wait between two tries; the next one is longer.
+/// The first wait between two tries; later ones are longer.
 const PAUSE: Duration = Duration::from_millis(100);
+const LONG_PAUSE: Duration = Duration::from_millis(400);
 
 /// How long it may take to find out whether a pooler can be trusted: two connections and some twenty round trips.
 const PREFLIGHT_WITHIN: Duration = Duration::from_secs(30);
@@ -331,14 +332,14 @@ impl Db {
     }
 
     /// Waits for a place, unless so many wait that there is no use. A database that answers nobody is waited for:
-    /// it may be waking up.
+    /// it may be waking up. So is one that woke up a moment ago: who has gathered before it is no crowd yet.
     async fn place(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         let mut coming = std::pin::pin!(Arc::clone(places).acquire_owned());
         let patience = self.crowded_after();
         loop {
             match timeout(patience, &mut coming).await {
                 Ok(place) => return place.ok(),
-                Err(_) if self.0.pulse.answered_within(patience) => return None,
+                Err(_) if self.0.pulse.is_steady_for(patience) => return None,
                 Err(_) => {}
             }
         }
@@ -350,7 +351,7 @@ impl Db {
         F: for<'c> Fn(&'c Pools, &'c I) -> Try<'c, T> + Sync,
     {
         let started = Instant::now();
-        let mut tries = 1;
+        let (mut tries, mut pause) = (1, PAUSE);
         loop {
             let pools = self.pools();
             if !self.0.breaker.admits() {
@@ -401,15 +402,25 @@ impl Db {
                 self.replace(&pools);
             }
             let worth_it = matches!(class, Class::Again | Class::Lost) && harmless;
-            if !worth_it || tries == TRIES || started.elapsed() >= self.0.deadline {
+            // Whoever found nobody has tried nothing: a database that restarts or wakes may take seconds. The
+            // driver does the same where a connection is refused.
+            let knocked = class == Class::Lost && failure.is_unsent();
+            let is_over = if knocked {
+                // As long as the caller is still there to be told why.
+                started.elapsed() + pause >= self.patience()
+            } else {
+                tries == TRIES || started.elapsed() >= self.0.deadline
+            };
+            if !worth_it || is_over {
                 return Err(failure.into());
             }
             tracing::debug!(tries, ?class, "a unit of work runs again");
             if class == Class::Lost {
                 // A server that restarts or wakes needs a moment; one that chose a victim is done.
-                tokio::time::sleep(jittered(PAUSE * tries * tries)).await;
+                tokio::time::sleep(jittered(pause)).await;
+                pause = LONG_PAUSE;
             }
-            tries += 1;
+            tries += u32::from(!knocked);
         }
     }
 
