@@ -6,7 +6,8 @@
 //! deadline, and may go; the unit comes to its end. Only before there is a place for it a caller may leave
 //! without a trace: so no queue of work builds up that nobody waits for any more.
 
-use std::hash::{BuildHasher, RandomState};
+mod attempt;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use errand_application::ports::StoreError;
 use sea_orm::{
-    DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
+    SqliteTransactionMode, TransactionOptions,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
@@ -31,6 +32,7 @@ use crate::preflight::{Mixed, PreflightError};
 use crate::pulse::Pulse;
 use crate::scope::Scope;
 use crate::unfit::Unfit;
+use attempt::{Stopped, Try, jittered, statements, transaction};
 
 /// What a unit of single statements runs on: a connection or a transaction.
 pub type Conn<'c> = DatabaseExecutor<'c>;
@@ -76,24 +78,6 @@ struct Inner {
     /// before its units do.
     runtime: Handle,
 }
-
-/// One try that failed.
-struct Stopped {
-    failure: Failure,
-    /// Nothing of it can have taken effect, or once more would change nothing.
-    harmless: bool,
-}
-
-impl Stopped {
-    fn untouched(failure: Failure) -> Self {
-        Self {
-            failure,
-            harmless: true,
-        }
-    }
-}
-
-type Try<'c, T> = Pin<Box<dyn Future<Output = Result<T, Stopped>> + Send + 'c>>;
 
 /// A unit that was given up together with its pool.
 #[derive(Debug, thiserror::Error)]
@@ -509,88 +493,5 @@ impl Db {
             *current = Arc::new(hung.reopened());
             self.0.pulse.failure();
         }
-    }
-}
-
-/// Half of it or more: those who failed together do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    // The keys of a new map are random, which is all that is needed here.
-    let random = RandomState::new().hash_one(()) % 1024;
-    pause / 2 + pause / 2 * u32::try_from(random).unwrap_or_default() / 1024
-}
-
-/// Each takes effect by itself; behind a fence all together, because a scope ends with its transaction.
-async fn statements<I, T, F>(
-    conn: &DatabaseConnection,
-    fence: Fence,
-    scope: Scope,
-    input: &I,
-    unit: F,
-) -> Result<T, Stopped>
-where
-    I: Sync,
-    F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
-{
-    if fence.is_on() {
-        let options = TransactionOptions::default();
-        return transaction(conn, options, fence, scope, input, |tx, input| {
-            Box::pin(async move { unit(&tx.into(), input).await })
-        })
-        .await;
-    }
-    unit(&conn.into(), input).await.map_err(|failure| Stopped {
-        harmless: failure.is_unsent() || failure.class() == Class::Again,
-        failure,
-    })
-}
-
-async fn transaction<I, T, F>(
-    conn: &DatabaseConnection,
-    options: TransactionOptions,
-    fence: Fence,
-    scope: Scope,
-    input: &I,
-    unit: F,
-) -> Result<T, Stopped>
-where
-    F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T>,
-{
-    let tx = conn
-        .begin_with_options(options)
-        .await
-        .map_err(|error| Stopped::untouched(error.into()))?;
-    let outcome = match fence.around(&tx, scope).await {
-        Ok(()) => unit(&tx, input).await,
-        Err(error) => Err(error.into()),
-    };
-    match outcome {
-        Ok(value) => match tx.commit().await {
-            Ok(()) => Ok(value),
-            // Whether a commit without an answer took effect, nobody knows.
-            Err(error) => {
-                let failure = Failure::from(error);
-                Err(Stopped {
-                    harmless: failure.class() == Class::Again,
-                    failure,
-                })
-            }
-        },
-        Err(failure) => {
-            if let Err(error) = tx.rollback().await {
-                report(error);
-            }
-            Err(Stopped::untouched(failure))
-        }
-    }
-}
-
-/// A rollback that failed. The pools let no connection back in that the driver believes to be in a transaction.
-fn report(error: DbErr) {
-    let class = Failure::from(error).class();
-    // A broken connection was reported when it broke, and the server rolls back by itself.
-    if class == Class::Lost {
-        tracing::debug!(?class, "a rollback failed");
-    } else {
-        tracing::warn!(?class, "a rollback failed, the connection is given up");
     }
 }
