@@ -55,6 +55,8 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// How long a whole body may take.
     pub body_timeout: Duration,
+    /// How long a request that had to wait to be let in may take in all.
+    pub patience: Duration,
 }
 
 impl Default for Settings {
@@ -66,6 +68,7 @@ impl Default for Settings {
             shutdown_timeout: Duration::from_secs(10),
             head_timeout: KEEP_ALIVE,
             body_timeout: Duration::from_secs(10),
+            patience: Duration::from_secs(5),
         }
     }
 }

@@ -6,15 +6,16 @@
 //! deadline, and may go; the unit comes to its end. Only before there is a place for it a caller may leave
 //! without a trace: so no queue of work builds up that nobody waits for any more.
 
-use std::hash::{BuildHasher, RandomState};
+mod attempt;
+
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use errand_application::ports::StoreError;
 use sea_orm::{
-    DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DatabaseExecutor, DatabaseTransaction, DbBackend, IsolationLevel, SqliteTransactionMode,
+    TransactionOptions,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,6 +30,7 @@ use crate::pools::Pools;
 use crate::pulse::Pulse;
 use crate::scope::Scope;
 use crate::unfit::Unfit;
+use attempt::{Stopped, Try, jittered, statements, transaction};
 
 /// What a unit of single statements runs on: a connection or a transaction.
 pub type Conn<'c> = DatabaseExecutor<'c>;
@@ -39,8 +41,9 @@ pub type Unit<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 
 
 /// So often a unit is tried that the database or a broken connection took back.
 const TRIES: u32 = 3;
-/// The first wait between two tries; the next one is longer.
+/// The first wait between two tries; later ones are longer.
 const PAUSE: Duration = Duration::from_millis(100);
+const LONG_PAUSE: Duration = Duration::from_millis(400);
 
 /// More than what a server may need to notice that a unit was given up, and than all pauses between tries.
 const SLACK: Duration = Duration::from_secs(30);
@@ -65,24 +68,6 @@ struct Inner {
     /// before its units do.
     runtime: Handle,
 }
-
-/// One try that failed.
-struct Stopped {
-    failure: Failure,
-    /// Nothing of it can have taken effect, or once more would change nothing.
-    harmless: bool,
-}
-
-impl Stopped {
-    fn untouched(failure: Failure) -> Self {
-        Self {
-            failure,
-            harmless: true,
-        }
-    }
-}
-
-type Try<'c, T> = Pin<Box<dyn Future<Output = Result<T, Stopped>> + Send + 'c>>;
 
 /// A unit that was given up together with its pool.
 #[derive(Debug, thiserror::Error)]
@@ -310,14 +295,14 @@ impl Db {
     }
 
     /// Waits for a place, unless so many wait that there is no use. A database that answers nobody is waited for:
-    /// it may be waking up.
+    /// it may be waking up. So is one that woke up a moment ago: who has gathered before it is no crowd yet.
     async fn place(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         let mut coming = std::pin::pin!(Arc::clone(places).acquire_owned());
         let patience = self.crowded_after();
         loop {
             match timeout(patience, &mut coming).await {
                 Ok(place) => return place.ok(),
-                Err(_) if self.0.pulse.answered_within(patience) => return None,
+                Err(_) if self.0.pulse.is_steady_for(patience) => return None,
                 Err(_) => {}
             }
         }
@@ -329,7 +314,7 @@ impl Db {
         F: for<'c> Fn(&'c Pools, &'c I) -> Try<'c, T> + Sync,
     {
         let started = Instant::now();
-        let mut tries = 1;
+        let (mut tries, mut pause) = (1, PAUSE);
         loop {
             let pools = self.pools();
             self.0.breaker.pass().map_err(Failure::from)?;
@@ -377,15 +362,25 @@ impl Db {
                 self.replace(&pools);
             }
             let worth_it = matches!(class, Class::Again | Class::Lost) && harmless;
-            if !worth_it || tries == TRIES || started.elapsed() >= self.0.deadline {
+            // Whoever found nobody has tried nothing: a database that restarts or wakes may take seconds. The
+            // driver does the same where a connection is refused.
+            let knocked = class == Class::Lost && failure.is_unsent();
+            let is_over = if knocked {
+                // As long as the caller is still there to be told why.
+                started.elapsed() + pause >= self.patience()
+            } else {
+                tries == TRIES || started.elapsed() >= self.0.deadline
+            };
+            if !worth_it || is_over {
                 return Err(failure.into());
             }
             tracing::debug!(tries, ?class, "a unit of work runs again");
             if class == Class::Lost {
                 // A server that restarts or wakes needs a moment; one that chose a victim is done.
-                tokio::time::sleep(jittered(PAUSE * tries * tries)).await;
+                tokio::time::sleep(jittered(pause)).await;
+                pause = LONG_PAUSE;
             }
-            tries += 1;
+            tries += u32::from(!knocked);
         }
     }
 
@@ -403,88 +398,5 @@ impl Db {
             *current = Arc::new(hung.reopened());
             self.0.pulse.failure();
         }
-    }
-}
-
-/// Half of it or more: those who failed together do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    // The keys of a new map are random, which is all that is needed here.
-    let random = RandomState::new().hash_one(()) % 1024;
-    pause / 2 + pause / 2 * u32::try_from(random).unwrap_or_default() / 1024
-}
-
-/// Each takes effect by itself; behind a fence all together, because a scope ends with its transaction.
-async fn statements<I, T, F>(
-    conn: &DatabaseConnection,
-    fence: Fence,
-    scope: Scope,
-    input: &I,
-    unit: F,
-) -> Result<T, Stopped>
-where
-    I: Sync,
-    F: for<'c> Fn(&'c Conn<'c>, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
-{
-    if fence.is_on() {
-        let options = TransactionOptions::default();
-        return transaction(conn, options, fence, scope, input, |tx, input| {
-            Box::pin(async move { unit(&tx.into(), input).await })
-        })
-        .await;
-    }
-    unit(&conn.into(), input).await.map_err(|failure| Stopped {
-        harmless: failure.is_unsent() || failure.class() == Class::Again,
-        failure,
-    })
-}
-
-async fn transaction<I, T, F>(
-    conn: &DatabaseConnection,
-    options: TransactionOptions,
-    fence: Fence,
-    scope: Scope,
-    input: &I,
-    unit: F,
-) -> Result<T, Stopped>
-where
-    F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T>,
-{
-    let tx = conn
-        .begin_with_options(options)
-        .await
-        .map_err(|error| Stopped::untouched(error.into()))?;
-    let outcome = match fence.around(&tx, scope).await {
-        Ok(()) => unit(&tx, input).await,
-        Err(error) => Err(error.into()),
-    };
-    match outcome {
-        Ok(value) => match tx.commit().await {
-            Ok(()) => Ok(value),
-            // Whether a commit without an answer took effect, nobody knows.
-            Err(error) => {
-                let failure = Failure::from(error);
-                Err(Stopped {
-                    harmless: failure.class() == Class::Again,
-                    failure,
-                })
-            }
-        },
-        Err(failure) => {
-            if let Err(error) = tx.rollback().await {
-                report(error);
-            }
-            Err(Stopped::untouched(failure))
-        }
-    }
-}
-
-/// A rollback that failed. The pools let no connection back in that the driver believes to be in a transaction.
-fn report(error: DbErr) {
-    let class = Failure::from(error).class();
-    // A broken connection was reported when it broke, and the server rolls back by itself.
-    if class == Class::Lost {
-        tracing::debug!(?class, "a rollback failed");
-    } else {
-        tracing::warn!(?class, "a rollback failed, the connection is given up");
     }
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use errand_application::ports::{Clock, Seen};
 use errand_domain::Timestamp;
 
+/// A database that many wait for and that gives no answer for so many milliseconds was away.
+const QUIET: u64 = 1000;
 /// No time yet.
 const NEVER: i64 = i64::MIN;
 
@@ -20,6 +22,8 @@ pub struct Pulse {
     broke: AtomicU64,
     /// And to the last answer.
     answered: AtomicU64,
+    /// And to the first answer after the last broken connection, or after a while without any answer.
+    again: AtomicU64,
 }
 
 impl Pulse {
@@ -31,12 +35,17 @@ impl Pulse {
             started: Instant::now(),
             broke: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            again: AtomicU64::new(0),
         }
     }
 
     pub fn success(&self) {
         self.success.store(self.clock.now().micros(), Relaxed);
-        self.answered.store(self.elapsed(), Relaxed);
+        let now = self.elapsed();
+        let quiet = now.saturating_sub(self.answered.swap(now, Relaxed));
+        if quiet > QUIET || self.again.load(Relaxed) <= self.broke.load(Relaxed) {
+            self.again.store(now, Relaxed);
+        }
     }
 
     pub fn failure(&self) {
@@ -49,10 +58,12 @@ impl Pulse {
         u64::try_from(self.started.elapsed().as_millis()).map_or(u64::MAX, |millis| millis.max(1))
     }
 
-    /// Whether the database has answered in this time.
-    pub fn answered_within(&self, time: Duration) -> bool {
-        let answered = self.answered.load(Relaxed);
-        answered > 0 && Duration::from_millis(answered) + time >= self.started.elapsed()
+    /// Whether the database has answered in this time, and has not been away since this time ago.
+    pub fn is_steady_for(&self, time: Duration) -> bool {
+        let [answered, again, broke] =
+            [&self.answered, &self.again, &self.broke].map(|at| Duration::from_millis(at.load(Relaxed)));
+        let now = self.started.elapsed();
+        again > broke && answered + time >= now && again + time <= now
     }
 
     /// Whether a connection that idled so long was idle already when another one broke: what broke that one
@@ -93,7 +104,7 @@ mod tests {
         let pulse = Pulse::new(Arc::new(Fixed));
         assert_eq!(pulse.seen(), Seen::default());
         assert!(!pulse.broke_within(Duration::from_hours(1)));
-        assert!(!pulse.answered_within(Duration::from_hours(1)));
+        assert!(!pulse.is_steady_for(Duration::ZERO));
         pulse.success();
         pulse.failure();
         let at = Timestamp::from_micros(7);
@@ -107,7 +118,29 @@ mod tests {
         assert!(pulse.broke_within(Duration::from_hours(1)));
         std::thread::park_timeout(Duration::from_millis(20));
         assert!(!pulse.broke_within(Duration::ZERO), "used since");
-        assert!(pulse.answered_within(Duration::from_hours(1)));
-        assert!(!pulse.answered_within(Duration::ZERO));
+    }
+
+    #[test]
+    fn who_just_came_back_is_not_steady_yet() {
+        const MOMENT: Duration = Duration::from_millis(200);
+        let pulse = Pulse::new(Arc::new(Fixed));
+        let wait = || std::thread::park_timeout(MOMENT * 2);
+        pulse.success();
+        assert!(!pulse.is_steady_for(Duration::from_hours(1)));
+        wait();
+        pulse.success();
+        assert!(pulse.is_steady_for(MOMENT));
+        pulse.failure();
+        assert!(!pulse.is_steady_for(MOMENT), "it broke");
+        wait();
+        pulse.success();
+        assert!(!pulse.is_steady_for(MOMENT), "it is back for less than that");
+        wait();
+        pulse.success();
+        assert!(pulse.is_steady_for(MOMENT));
+        assert!(!pulse.is_steady_for(Duration::ZERO), "and silent since");
+        std::thread::park_timeout(Duration::from_millis(QUIET) + MOMENT);
+        pulse.success();
+        assert!(!pulse.is_steady_for(MOMENT), "it is back after a silence");
     }
 }

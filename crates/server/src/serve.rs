@@ -80,12 +80,14 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 
     let (stop, stopping) = oneshot::channel();
     let signals = signals(stop, server.drain_time)?;
+    let defaults = Settings::default();
     let settings = Settings {
         cors_origins: server.cors_origins,
         trusted_proxies: server.trusted_proxies,
         workers: server.workers,
         shutdown_timeout: server.shutdown_timeout,
-        ..Settings::default()
+        patience: database.deadline.unwrap_or(defaults.patience),
+        ..defaults
     };
     let serving = errand_http::serve(listener, services, settings, async {
         // The other end is held until the signal.

@@ -2,18 +2,20 @@
 //! under way for them (429), then the query (400, 422). Bodies are read behind it.
 
 use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
+use errand_application::AppError;
 use errand_application::in_flight::UnderWay;
 use futures_util::FutureExt;
+use tokio::time::timeout;
 
 use crate::auth;
-use crate::context::Services;
-use crate::context::{Access, Matched, segment_of};
+use crate::context::{Access, Matched, Services, Settings, segment_of};
 use crate::pace;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
@@ -24,6 +26,10 @@ const URI_MAX: usize = 8 * 1024;
 const HEADERS_MAX: usize = 64;
 /// The most bytes of all header fields.
 const HEADERS_MAX_BYTES: usize = 16 * 1024;
+
+/// Whoever waited so long to be let in waited for a database that does not answer, and may not wait for it as long
+/// again.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Lets a request through to its handler, or answers it. A panic on the way is the answer 500 and costs neither
 /// the connection nor the worker.
@@ -36,9 +42,27 @@ pub(crate) async fn admit(
 ) -> Result<ServiceResponse, Error> {
     req.extensions_mut().insert(matched);
     let request = req.request().clone();
+    let patience = req
+        .app_data::<Data<Settings>>()
+        .map_or(Duration::MAX, |settings| settings.patience);
+    let began = Instant::now();
     let work = async {
         match check(matched, parameters, &services, &req).await {
-            Ok(_under_way) => next.call(req).await,
+            Ok(_under_way) => {
+                let waited = began.elapsed();
+                if waited < LONG {
+                    return next.call(req).await;
+                }
+                let request = req.request().clone();
+                let left = patience.saturating_sub(waited);
+                match timeout(left, next.call(req)).await {
+                    Ok(outcome) => outcome,
+                    Err(late) => {
+                        let unavailable = AppError::Unavailable(late.into());
+                        Ok(ServiceResponse::from_err(Problem::from(unavailable), request))
+                    }
+                }
+            }
             Err(problem) => Ok(req.error_response(problem)),
         }
     };

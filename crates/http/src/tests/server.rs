@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use errand_application::ports::{Ended, EndedCursor, MockSessionStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -120,6 +121,36 @@ async fn a_slow_body_is_not_waited_for() {
         answer.contains("\"request-timeout\"") && answer.contains("connection: close"),
         "{answer}"
     );
+    drop(stream);
+    running.stop().await;
+}
+
+/// Whoever waited long to be let in may not wait as long again.
+#[actix_web::test]
+async fn what_was_waited_for_at_the_door_counts() {
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_ended().returning(|_| {
+        // A mock cannot wait in another way; longer than what counts.
+        std::thread::park_timeout(Duration::from_millis(1100));
+        let (sessions, cursor) = (Vec::new(), EndedCursor(1));
+        Ok(Ended { sessions, cursor })
+    });
+    let mocks = Mocks {
+        sessions,
+        ..Mocks::default()
+    };
+    let settings = crate::Settings {
+        body_timeout: Duration::from_mins(1),
+        patience: Duration::from_millis(1300),
+        ..settings()
+    };
+    let running = start_with(mocks, settings);
+    let mut stream = running.connect().await;
+    let slow = head("POST", "/api/1/tasks", &format!("{JSON}Content-Length: 50\r\n"));
+    stream.write_all(format!("{slow}{{").as_bytes()).await.unwrap();
+    let answer = read_until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("retry-after: "), "{answer}");
     drop(stream);
     running.stop().await;
 }

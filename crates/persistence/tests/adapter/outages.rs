@@ -257,6 +257,60 @@ async fn a_crowd_before_a_sleeping_database_is_served() {
     }
 }
 
+/// Those who have gathered before a database that woke up a moment ago are no crowd.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gathered_before_a_sleeping_database_is_served() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let mut postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    let owner = register(&postgres.stores(), "ann").await;
+    postgres.settings.max_connections = 1;
+    postgres.settings.deadline = Duration::from_secs(10);
+    postgres.database = open(&postgres.settings).await;
+    let stores = postgres.stores();
+    assert!(stores.accounts.find(owner).await.unwrap().is_some());
+    // Awake after 3 s, and answers one after the other: most wait for longer than the 4 s after which there are
+    // too many.
+    proxy.hold(Duration::from_secs(3)).await;
+    proxy.cut_all();
+    proxy.set_delay(Duration::from_millis(30));
+    let finds: Vec<_> = (0..20).map(|_| stores.accounts.find(owner)).collect();
+    for found in join_all(finds).await {
+        assert!(found.unwrap().is_some());
+    }
+}
+
+/// Nothing was sent, so nothing can have happened: a connection that cannot be made is asked for again for as long
+/// as somebody waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_cannot_be_made_is_no_try() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let postgres = PostgreSql::at(Some(proxy.addr().port())).await;
+    let stores = postgres.stores();
+    let owner = register(&stores, "ann").await;
+    for text in ["", "Couldn't connect to compute node"] {
+        if text.is_empty() {
+            proxy.accept_and_close().await;
+        } else {
+            proxy.answer_with_error(Postgres::shared(), "XX000", text).await;
+        }
+        proxy.cut_all();
+        let new = task("t");
+        let creating = stores.tasks.create(owner, text, &new, UNLIMITED, at(1));
+        let healing = async {
+            // More than three tries with their pauses.
+            let knocks = proxy.accepted() + 5;
+            while proxy.accepted() < knocks {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            proxy.heal().await;
+        };
+        let healing = tokio::time::timeout(Duration::from_secs(20), healing);
+        let (made, knocked) = tokio::join!(creating, healing);
+        assert!(made.unwrap().task().is_some(), "{text}");
+        knocked.unwrap();
+    }
+}
+
 async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut pending: Vec<_> = futures.into_iter().map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();

@@ -24,6 +24,7 @@ mod isolation;
 mod limits;
 mod lists;
 mod logs;
+mod outages;
 mod paging;
 mod races;
 mod readme;
