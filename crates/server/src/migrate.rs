@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use errand_persistence::{AppRole, CheckError, Database, MigrateError, Migrated, MigrationStatus, RoleError};
+use errand_persistence::{
+    AppRole, CheckError, Database, MigrateError, Migrated, MigrationStatus, RoleError, Unfit,
+};
 use tokio::sync::Notify;
 
 use crate::failure::{Failure, one_line};
@@ -116,6 +118,8 @@ pub async fn at_start(database: &Database, config: &config::Database, away: &Not
         tries += 1;
         // Asked first: it answers within the deadline, and what it finds is what /health/ready tells.
         let reason = match database.check().await {
+            // No migration mends a pooler, and none is safe through it.
+            Err(error @ CheckError::Unfit(Unfit::Mixed(_))) => return Err(error.into()),
             // What does not fit may be what a migration mends.
             Ok(()) | Err(CheckError::Unfit(_) | CheckError::Older(_)) => match apply(database).await {
                 Ok(()) => return look(database).await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use errand_testbed::{Api, Person, Postgres};
+use errand_testbed::{Api, Person, Pooler, PoolerOptions, Postgres};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -59,14 +59,32 @@ async fn an_older_schema_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_schema_is_applied_under_load() {
     let service = Service::start(Backend::Postgres).await;
-    the_next_schema_is_applied(&service.api, &service).await;
+    the_next_schema_is_applied(&service).await;
+}
+
+/// A pooler keeps statements for its clients, prepared before the schema changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_schema_is_applied_under_load_behind_a_pooler() {
+    let pooler = Pooler::start(Postgres::shared(), PoolerOptions::default());
+    let service = Service::start_behind(&pooler).await;
+    the_next_schema_is_applied(&service).await;
+}
+
+async fn the_next_schema_is_applied(service: &Service) {
+    load_goes_on(&service.api, service).await;
+    // "cached plan must not change result type"
+    assert!(
+        !service.errand.log().contains("0A000"),
+        "{}",
+        service.errand.log()
+    );
     // A replica that starts on it says so, and works.
     let (newer, api) = service.replica().await;
     assert!(newer.log().contains("newer than this program"), "{}", newer.log());
     Person::register(&api, "bob").await;
 }
 
-async fn the_next_schema_is_applied(api: &Api, service: &Service) {
+async fn load_goes_on(api: &Api, service: &Service) {
     let ann = Person::register(api, "ann").await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut clients = tokio::task::JoinSet::new();

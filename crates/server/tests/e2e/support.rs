@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use errand_testbed::{Answer, Api, Errand, Person, Postgres, TestDatabase};
+use errand_testbed::{Answer, Api, Errand, Person, Pooler, Postgres, TestDatabase};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Barrier;
@@ -60,6 +60,16 @@ pub struct Service {
 impl Service {
     pub async fn start(backend: Backend) -> Self {
         Self::start_with(backend, &[]).await
+    }
+
+    /// On PostgreSQL with a pooler before it, which is the only way there.
+    pub async fn start_behind(pooler: &Pooler) -> Self {
+        let database = Postgres::shared().create_database().await;
+        let url = ("DATABASE_URL", database.url_at(pooler.addr().port()));
+        let ca_file = ("DATABASE_CA_FILE", database.ca_file.display().to_string());
+        let mut service = Self::start_with(Backend::Sqlite, &[url, ca_file]).await;
+        service.database = Some(database);
+        service
     }
 
     /// With more environment variables, which win over the usual ones.
