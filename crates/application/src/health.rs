@@ -12,7 +12,7 @@ const DEEP_CHECK_EVERY: Duration = Duration::from_secs(10);
 
 /// A failure that is older says nothing any more. A balancer that sends no requests to who is not ready would
 /// never find out that the database is back.
-const STALE_AFTER: Duration = Duration::from_secs(30);
+const STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// Readiness.
 pub struct HealthService {
@@ -31,7 +31,7 @@ impl HealthService {
         }
     }
 
-    /// Ready unless the last thing seen of the database was a failure, less than 30 s ago. With `deep` the database is asked, at
+    /// Ready unless the last thing seen of the database was a failure, less than 10 s ago. With `deep` the database is asked, at
     /// most once per 10 s; in between the answer is from memory.
     pub async fn is_ready(&self, deep: bool) -> bool {
         if deep && self.claim_deep_check() {

@@ -186,6 +186,8 @@ pub fn postgres_options(url: &Postgres, settings: &Settings) -> Result<PgConnect
         .ssl_mode(mode)
         .ssl_root_cert_from_pem(ca)
         .application_name(name)
+        // Poolers know it only if they are told to, and nothing here is a float.
+        .extra_float_digits(None)
         .statement_cache_capacity(STATEMENTS)
         .log_statements(LevelFilter::Debug)
         .log_slow_statements(LevelFilter::Warn, SLOW))

@@ -102,6 +102,11 @@ impl Db {
         self.pools().backend()
     }
 
+    /// Has the next unit look whether program, settings and database still fit together.
+    pub fn look_again(&self) {
+        self.0.footing.look_again();
+    }
+
     /// For a unit that learns only on its way whose rows it is about.
     pub fn fence(&self) -> Fence {
         self.0.fence

@@ -189,14 +189,15 @@ fn classify(error: &DbErr) -> Class {
             // TLS speaks through the socket.
             SqlxError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Class::Misconfigured,
             SqlxError::Io(_) | SqlxError::Protocol(_) => Class::Lost,
-            SqlxError::Database(error) if error.code().is_some_and(|code| code.starts_with("08")) => {
-                Class::Lost
-            }
-            SqlxError::Database(error) if is_waking(error.message()) => Class::Lost,
-            SqlxError::Database(error)
-                if is_of_entry(error.code().as_deref().unwrap_or_default(), error.message()) =>
-            {
-                Class::Misconfigured
+            SqlxError::Database(error) => {
+                let code = error.code().unwrap_or_default();
+                if is_of_entry(&code, error.message()) {
+                    Class::Misconfigured
+                } else if is_waking(error.message()) || postgres(&code, None) == Class::Lost {
+                    Class::Lost
+                } else {
+                    Class::Unavailable
+                }
             }
             SqlxError::Tls(_) | SqlxError::Configuration(_) => Class::Misconfigured,
             _ => Class::Unavailable,
@@ -250,6 +251,15 @@ fn is_of_entry(code: &str, message: &str) -> bool {
     ];
     match code {
         "28P01" | "28000" | "3D000" => true,
+        // PgBouncer's own words.
+        "08P01" => [
+            "SASL authentication failed",
+            "password authentication failed",
+            "no such database",
+            "no such user",
+        ]
+        .iter()
+        .any(|text| message.contains(text)),
         "XX000" => of_the_proxy.iter().any(|text| message.contains(text)),
         _ => false,
     }
@@ -322,7 +332,11 @@ pub fn redacted(error: DbErr) -> Box<dyn std::error::Error + Send + Sync> {
         return refusal.into();
     }
     if let DbErr::Conn(RuntimeErr::SqlxError(source)) = &error {
-        return Unconnected(elide_quotes(&source.to_string())).into();
+        let words = match &**source {
+            SqlxError::Io(source) => source.to_string(),
+            source => source.to_string(),
+        };
+        return Unconnected(elide_quotes(&words)).into();
     }
     error.into()
 }
@@ -345,8 +359,11 @@ pub fn refusal(error: &SqlxError) -> Option<Refusal> {
     };
     let code = error.code().unwrap_or_default().into_owned();
     // Class 42 is about the statement's text: its quotes hold names.
-    let message = if code.starts_with("42") {
+    let message = if code.starts_with("42") && code != "42501" {
         error.message().to_owned()
+    } else if let Some((said, _)) = error.message().split_once("no such database:") {
+        // PgBouncer does not quote.
+        format!("{said}no such database")
     } else {
         elide_quotes(error.message())
     };
@@ -514,6 +531,9 @@ mod tests {
             ),
             ("XX000", "Couldn't connect to compute node", false),
             ("53300", "too many connections, check your quota", false),
+            ("08P01", "SASL authentication failed", true),
+            ("08P01", "no such database: …", true),
+            ("08P01", "server login has been failing", false),
         ] {
             assert_eq!(is_of_entry(code, message), of_entry, "{code} {message}");
         }

@@ -6,6 +6,7 @@ use crate::app_role;
 use crate::error::Older;
 use crate::fence::Fence;
 use crate::policies::{self, State};
+use crate::rights;
 use crate::steps;
 use crate::unfit::Unfit;
 
@@ -20,10 +21,9 @@ pub enum Fit {
 
 /// Looks at the catalogue. A role that could do more than it should is told of: the policies hold it all the same.
 pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr> {
-    let state = policies::state(conn).await?;
-    // First: who may not read the record of the steps would find none.
-    if let Some(closed) = closed(&state) {
-        return Ok(Fit::Unfit(Unfit::Powerless(closed)));
+    let missing_rights = rights::missing(conn).await?;
+    if !missing_rights.is_empty() {
+        return Ok(Fit::Unfit(Unfit::Powerless(missing_rights.join(", and "))));
     }
     let steps = steps::status(conn).await?;
     let missing = steps.iter().filter(|step| !step.applied).count();
@@ -37,7 +37,7 @@ pub async fn look(conn: &DatabaseConnection, fence: Fence) -> Result<Fit, DbErr>
             "the database's schema is newer than this program; later versions only add, so it goes on"
         );
     }
-    let fit = judge(&state, fence);
+    let fit = judge(&policies::state(conn).await?, fence);
     if fence.is_on() && fit == Fit::Fits {
         let reasons = app_role::might(conn, None).await?.join(", it ");
         if !reasons.is_empty() {
@@ -84,16 +84,6 @@ pub fn judge(state: &[State], fence: Fence) -> Fit {
     Fit::Fits
 }
 
-/// The tables that the role may not use.
-fn closed(state: &[State]) -> Option<String> {
-    let closed: Vec<&str> = state
-        .iter()
-        .filter(|table| !table.usable)
-        .map(|table| table.name.as_str())
-        .collect();
-    (!closed.is_empty()).then(|| closed.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,14 +116,5 @@ mod tests {
             ..State::guarded("tasks")
         };
         assert_eq!(judge(&[plain], Fence::new(false)), Fit::Fits);
-        let powerless = State {
-            usable: false,
-            ..State::guarded("tasks")
-        };
-        assert_eq!(
-            closed(&[State::guarded("users"), powerless]),
-            Some("tasks".into())
-        );
-        assert_eq!(closed(&[State::guarded("users")]), None);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use sea_orm::{DbBackend, DbErr, RuntimeErr};
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr, RuntimeErr};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tracing::Instrument;
@@ -23,6 +23,8 @@ const PREFLIGHT_WITHIN: Duration = Duration::from_secs(30);
 /// What is known so far. Found out at the first use: the database may be asleep until then.
 pub struct Footing {
     fence: Fence,
+    /// Of a local file there is nothing to find out.
+    is_local: bool,
     /// Whether program, settings and database fit together.
     fits: AtomicBool,
     /// Whether the way to the database keeps its clients' statements apart.
@@ -36,11 +38,13 @@ pub struct Footing {
 }
 
 impl Footing {
-    /// Of a local file there is nothing to find out.
+    /// Nothing is known yet.
     pub fn new(backend: DbBackend, fence: Fence) -> Self {
+        let is_local = backend != DbBackend::Postgres;
         Self {
             fence,
-            fits: AtomicBool::new(backend != DbBackend::Postgres),
+            is_local,
+            fits: AtomicBool::new(is_local),
             trusted: Arc::default(),
             doubts: Arc::default(),
             trying_out: Arc::default(),
@@ -59,6 +63,13 @@ impl Footing {
             if let Some(unfit) = seen.borrow_and_update().clone() {
                 return unfit;
             }
+        }
+    }
+
+    /// Whether everything fits is to be looked at again; the way there is the same.
+    pub fn look_again(&self) {
+        if !self.is_local {
+            self.fits.store(false, SeqCst);
         }
     }
 
@@ -128,7 +139,8 @@ impl Footing {
             Ok(Err(PreflightError::Driver(error))) => {
                 Err(DbErr::Conn(RuntimeErr::SqlxError(error.into())).into())
             }
-            Ok(Err(PreflightError::Timeout)) | Err(_) => Err(Failure::Untried),
+            Ok(Err(PreflightError::Timeout)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()),
+            Err(_) => Err(Failure::Untried),
         }
     }
 }

@@ -33,6 +33,7 @@ mod pools;
 mod preflight;
 mod pulse;
 mod reach;
+mod rights;
 mod scope;
 mod sessions;
 mod sql;

@@ -56,7 +56,6 @@ fn wanted(table: &str, owner: &str) -> Vec<Policy> {
 }
 
 /// What a table has, of those in [`TABLES`].
-#[expect(clippy::struct_excessive_bools, reason = "a row of the catalogue")]
 #[derive(Debug, FromQueryResult)]
 pub struct State {
     pub name: String,
@@ -70,8 +69,6 @@ pub struct State {
     pub policies: Option<String>,
     /// The names of those of them that do not go by the setting, with commas.
     pub hollow: Option<String>,
-    /// Whether the role that asks may read and write the rows.
-    pub usable: bool,
     /// The names of other policies that let the role that asks see more, with commas.
     pub strange: Option<String>,
 }
@@ -97,7 +94,6 @@ impl State {
             held: true,
             policies: Some("errand_owner,errand_everyone_adds,errand_everyone_sees".into()),
             hollow: None,
-            usable: true,
             strange: None,
         }
     }
@@ -156,8 +152,6 @@ pub async fn state(conn: &impl ConnectionTrait) -> Result<Vec<State>, DbErr> {
           WHERE p.polrelid = c.oid AND starts_with(p.polname::text, '{PREFIX}') \
           AND EXISTS (SELECT 1 FROM (VALUES (p.polqual), (p.polwithcheck)) AS e (tree) \
           WHERE strpos(pg_get_expr(e.tree, c.oid), '{SETTING}') = 0)) AS hollow, \
-         has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
-         AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS usable, \
          (SELECT string_agg(p.polname, ',') FROM pg_policy p \
           WHERE p.polrelid = c.oid AND p.polpermissive AND NOT starts_with(p.polname::text, '{PREFIX}') \
           AND (0 = ANY (p.polroles) OR EXISTS \

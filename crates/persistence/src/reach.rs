@@ -15,7 +15,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 
 /// PostgreSQL cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the database of {variable} cannot be reached: {cause}")]
+#[error("the database of {variable} cannot be reached: {cause} (errand doctor tells more)")]
 pub struct Unreachable {
     /// That says where it is.
     variable: &'static str,

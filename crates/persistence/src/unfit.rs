@@ -34,8 +34,6 @@ pub enum Unfit {
     #[error(transparent)]
     Mixed(#[from] Mixed),
     /// A role that may not do errand's work, with or without the setting.
-    #[error(
-        "the role in DATABASE_URL may not read and write {0}: use the role that may, or GRANT it what it needs"
-    )]
+    #[error("the role in DATABASE_URL lacks {0}: use the role that may, or GRANT it these")]
     Powerless(String),
 }

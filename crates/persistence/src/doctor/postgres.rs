@@ -18,7 +18,7 @@ use crate::fence::Fence;
 use crate::fit::{self, Fit};
 use crate::preflight::{Mixed, PreflightError, preflight};
 use crate::url::{DatabaseUrl, Postgres, Target};
-use crate::{app_role, policies, steps};
+use crate::{app_role, policies, rights, steps};
 
 /// So many deadlines a first connection may take: a database that sleeps has to wake up.
 const TO_WAKE: u32 = 6;
@@ -44,8 +44,6 @@ const SESSION: &str = "SELECT current_setting('server_version_num')::int AS vers
      AND coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c \
      WHERE c.oid = to_regclass('users')), true) AS may_migrate";
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-/// The tables that are nobody's own, beside those of [`policies::TABLES`].
-const COMMON_TABLES: [&str; 2] = ["ended_sessions", "limits"];
 
 pub async fn examine(
     url: &Postgres,
@@ -267,42 +265,12 @@ async fn schema(conn: &DatabaseConnection) -> Result<Schema, Trouble> {
     Ok(Schema::Known(steps::status(conn).await?))
 }
 
-#[derive(FromQueryResult)]
-struct Missing {
-    rights: String,
-    names: String,
-}
-
 async fn tables(conn: &DatabaseConnection, fence: Fence) -> Result<Tables, Trouble> {
-    let owned = policies::TABLES.iter().map(|(name, _)| *name);
-    let names: Vec<String> = owned
-        .chain(COMMON_TABLES)
-        .map(|name| format!("('{name}')"))
-        .collect();
-    let missing: Vec<String> = ["SELECT", "INSERT", "UPDATE", "DELETE"]
-        .iter()
-        .map(|right| format!("CASE WHEN NOT has_table_privilege(c.oid, '{right}') THEN '{right}' END"))
-        .collect();
-    let missing = format!(
-        "SELECT rights, string_agg(name, ', ' ORDER BY name) AS names FROM \
-         (SELECT t.name, concat_ws(', ', {}) AS rights FROM (VALUES {}) AS t (name) \
-         JOIN pg_class c ON c.oid = to_regclass(t.name)) AS found \
-         WHERE rights <> '' GROUP BY rights ORDER BY names",
-        missing.join(", "),
-        names.join(", ")
-    );
-    let missing = Missing::find_by_statement(statement(missing)).all(conn).await?;
-    let mut state = policies::state(conn).await?;
-    for table in &mut state {
-        // Told of more exactly by what is missing.
-        table.usable = true;
-    }
+    let missing_rights = rights::missing(conn).await?;
+    let state = policies::state(conn).await?;
     Ok(Tables {
         there: !state.is_empty(),
-        missing_rights: missing
-            .into_iter()
-            .map(|Missing { rights, names }| format!("{rights} on {names}"))
-            .collect(),
+        missing_rights,
         unfit: match fit::judge(&state, fence) {
             Fit::Unfit(unfit) => Some(unfit),
             Fit::Fits | Fit::Older(_) => None,

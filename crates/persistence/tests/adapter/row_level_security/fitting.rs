@@ -132,9 +132,19 @@ async fn a_setting_and_a_database_that_do_not_fit_are_refused() {
         .unwrap();
     assert_eq!(
         unfit(&guarded.settings).await,
-        Unfit::Powerless("sessions".into())
+        Unfit::Powerless("UPDATE on sessions".into())
     );
-    run(&mut look, &format!("GRANT UPDATE ON sessions TO {role}"))
+    run(
+        &mut look,
+        &format!("GRANT UPDATE ON sessions TO {role}; REVOKE SELECT ON seaql_migrations FROM {role}"),
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        unfit(&guarded.settings).await,
+        Unfit::Powerless("SELECT on seaql_migrations".into())
+    );
+    run(&mut look, &format!("GRANT SELECT ON seaql_migrations TO {role}"))
         .await
         .unwrap();
     // A role above it.
