@@ -27,7 +27,7 @@ use crate::error::{Class, Deadline, Failure};
 use crate::fence::Fence;
 use crate::footing::Footing;
 use crate::pools::Pools;
-use crate::pulse::Pulse;
+use crate::pulse::{Pulse, REPLACE_AGAIN_AFTER};
 use crate::scope::Scope;
 use crate::unfit::Unfit;
 use attempt::{Stopped, Try, jittered, statements, transaction};
@@ -113,10 +113,10 @@ impl Db {
     }
 
     /// Nothing that a unit did shows later than this after it was called: one deadline to get a place, one in
-    /// which a last try may begin, that try until it counts as hung, and what the server takes to notice. (The
+    /// which a last try may begin, that try until it is given up, and what the server takes to notice. (The
     /// local file of SQLite has no limit but that its disk answers.)
     pub fn longest_unit(&self) -> Duration {
-        self.0.deadline * 2 + self.patience() + SLACK
+        self.0.deadline * 2 + self.patience() * 2 + REPLACE_AGAIN_AFTER + SLACK
     }
 
     /// Whoever waits so long for a place beside a database that answers others is told that there are too many.
@@ -253,10 +253,16 @@ impl Db {
         self.0.runtime.spawn(work.in_current_span());
     }
 
-    /// Waits until all units are done and closes the connections; gives up after `within`.
+    /// Waits until all units that have a place are done and closes the connections; gives up after `within`.
     pub async fn close(&self, within: Duration) {
-        let pools = self.pools();
-        if timeout(within, pools.close()).await.is_err() {
+        let done = async {
+            let (readers, writers) = self.pools().sizes();
+            let all = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            drop(self.0.reading.acquire_many(all(readers)).await);
+            drop(self.0.writing.acquire_many(all(writers.unwrap_or(readers))).await);
+            self.pools().close().await;
+        };
+        if timeout(within, done).await.is_err() {
             tracing::warn!("database connections were still busy at the end");
         }
     }
@@ -288,7 +294,7 @@ impl Db {
             Ok(Err(join)) if join.is_panic() => Err(StoreError::Broken("a unit of work panicked".into())),
             Ok(Err(cancelled)) => Err(StoreError::Unavailable(cancelled.into())),
             Err(_) => {
-                self.0.pulse.failure();
+                self.0.pulse.late();
                 Err(StoreError::Unavailable(Deadline.into()))
             }
         }
@@ -318,20 +324,29 @@ impl Db {
         loop {
             let pools = self.pools();
             self.0.breaker.pass().map_err(Failure::from)?;
-            let mut unit: Try<'_, T> = Box::pin(async {
-                self.0.footing.holds(&pools).await.map_err(Stopped::untouched)?;
-                run(&pools, input).await
-            });
             let patience = match pools.backend() {
                 DbBackend::Postgres => self.patience(),
                 // Nothing of a local file hangs but the disk.
                 _ => Duration::MAX,
             };
-            let Ok(outcome) = timeout(patience, &mut unit).await else {
-                // First the pool, then the unit: nobody may borrow the connection after it.
-                self.replace(&pools);
-                drop(unit);
-                return Err(StoreError::Unavailable(Hung.into()));
+            let holds = timeout(patience, self.0.footing.holds(&pools)).await;
+            let outcome = match holds.unwrap_or(Err(Failure::Untried)) {
+                Ok(()) => {
+                    let mut unit = run(&pools, input);
+                    loop {
+                        match timeout(patience, &mut unit).await {
+                            Ok(outcome) => break outcome,
+                            // First the pool, then the unit: nobody may borrow the connection after it.
+                            Err(_) if self.give_up(&pools) => {
+                                drop(unit);
+                                return Err(StoreError::Unavailable(Hung.into()));
+                            }
+                            // Its caller is told already; its place is not free before it ends.
+                            Err(_) => {}
+                        }
+                    }
+                }
+                Err(failure) => Err(Stopped::untouched(failure)),
             };
             let Stopped { failure, harmless } = match outcome {
                 Ok(value) => {
@@ -344,7 +359,7 @@ impl Db {
             let class = failure.class();
             if class == Class::Misconfigured {
                 self.0.breaker.open(failure.told());
-            } else {
+            } else if !failure.is_unsent() {
                 self.0.breaker.close();
             }
             match class {
@@ -356,10 +371,12 @@ impl Db {
                     "a prepared statement was not the one that was prepared: the pooler is tried out again"
                 );
                 self.0.footing.doubt();
-            }
-            if failure.is_for_want_of_a_connection() {
-                // There are no more units than connections: it hangs, or has kept its place in the pool.
+                // The driver remembers what it has prepared on each.
                 self.replace(&pools);
+            }
+            // Full, and yet with none to lend: some have kept their places in the pool for good.
+            if failure.is_for_want_of_a_connection() && pools.is_full() {
+                self.give_up(&pools);
             }
             let worth_it = matches!(class, Class::Again | Class::Lost) && harmless;
             // Whoever found nobody has tried nothing: a database that restarts or wakes may take seconds. The
@@ -389,14 +406,24 @@ impl Db {
     }
 
     /// The driver never gives up on a peer that fell silent, and a connection that is dropped meanwhile keeps
-    /// its place in the pool for good. So a pool with a hung connection is let go as a whole.
-    fn replace(&self, hung: &Arc<Pools>) {
+    /// its place in the pool for good. So a pool with a hung connection is let go as a whole; whether it was. Not
+    /// one after the other: a server that is busy with what was given up would only get more of it.
+    fn give_up(&self, hung: &Arc<Pools>) -> bool {
+        if Arc::ptr_eq(&self.pools(), hung) && !self.0.pulse.may_replace() {
+            return false;
+        }
+        self.replace(hung);
+        true
+    }
+
+    /// All its connections by new ones, unless that has happened.
+    fn replace(&self, old: &Arc<Pools>) {
         let mut current = self.0.pools.write().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&current, hung) {
-            tracing::warn!("a database connection hangs: all are replaced");
-            hung.retire();
-            *current = Arc::new(hung.reopened());
-            self.0.pulse.failure();
+        if Arc::ptr_eq(&current, old) {
+            tracing::warn!("the connections to the database are replaced");
+            old.retire();
+            *current = Arc::new(old.reopened());
+            self.0.pulse.replaced();
         }
     }
 }

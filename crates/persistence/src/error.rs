@@ -114,7 +114,11 @@ impl Refusal {
 impl Failure {
     /// Whether there was no connection to send anything over.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Db(error) if Self::is_of_no_connection(error))
+        match self {
+            Self::Db(error) => Self::is_of_no_connection(error),
+            Self::Untried => true,
+            _ => false,
+        }
     }
 
     /// The same of the error beneath.
@@ -149,7 +153,9 @@ impl Failure {
         match self {
             Self::Corrupt { .. } => Class::Broken,
             Self::Taken(key) => Class::Conflict(*key),
-            Self::Unfit(_) | Self::Older(_) | Self::Barred(_) | Self::Untried => Class::Unavailable,
+            Self::Unfit(_) | Self::Older(_) | Self::Barred(_) => Class::Unavailable,
+            // Nothing was sent, and a moment later somebody may have found out.
+            Self::Untried => Class::Lost,
             Self::Db(error) => classify(error),
         }
     }
@@ -180,7 +186,12 @@ fn classify(error: &DbErr) -> Class {
         // The pool was replaced under a waiting unit: the new one is there.
         DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => Class::Again,
         DbErr::Conn(RuntimeErr::SqlxError(error)) => match &**error {
+            // TLS speaks through the socket.
+            SqlxError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Class::Misconfigured,
             SqlxError::Io(_) | SqlxError::Protocol(_) => Class::Lost,
+            SqlxError::Database(error) if error.code().is_some_and(|code| code.starts_with("08")) => {
+                Class::Lost
+            }
             SqlxError::Database(error) if is_waking(error.message()) => Class::Lost,
             SqlxError::Database(error)
                 if is_of_entry(error.code().as_deref().unwrap_or_default(), error.message()) =>
@@ -310,9 +321,7 @@ pub fn redacted(error: DbErr) -> Box<dyn std::error::Error + Send + Sync> {
     if let Some(refusal) = refusal_of(&error) {
         return refusal.into();
     }
-    if let DbErr::Conn(RuntimeErr::SqlxError(source)) = &error
-        && matches!(**source, SqlxError::Tls(_) | SqlxError::Configuration(_))
-    {
+    if let DbErr::Conn(RuntimeErr::SqlxError(source)) = &error {
         return Unconnected(elide_quotes(&source.to_string())).into();
     }
     error.into()
@@ -349,11 +358,28 @@ pub fn refusal(error: &SqlxError) -> Option<Refusal> {
     })
 }
 
+/// What ends a quotation that begins so; servers quote in the way of their language.
+fn closing(opening: char) -> Option<char> {
+    match opening {
+        '"' | '\'' | '`' => Some(opening),
+        '»' => Some('«'),
+        '«' => Some('»'),
+        '„' => Some('“'),
+        '“' => Some('”'),
+        '‘' => Some('’'),
+        _ => None,
+    }
+}
+
 /// What stands in quotes may be a value.
 pub fn elide_quotes(message: &str) -> String {
     let mut shown = String::with_capacity(message.len());
     let mut open = None;
+    let mut before = ' ';
     for c in message.chars() {
+        // Between two letters it is an apostrophe.
+        let quoting = c != '\'' || open.is_some() || !before.is_alphanumeric();
+        before = c;
         match open {
             Some(quote) if c == quote => {
                 open = None;
@@ -362,8 +388,8 @@ pub fn elide_quotes(message: &str) -> String {
             Some(_) => {}
             None => {
                 shown.push(c);
-                if matches!(c, '"' | '\'' | '`') {
-                    open = Some(c);
+                if let Some(closing) = closing(c).filter(|_| quoting) {
+                    open = Some(closing);
                     shown.push('…');
                 }
             }
@@ -467,8 +493,13 @@ mod tests {
             "unexpected response from SSLRequest: 0x00".into(),
         ));
         assert_eq!((held.class(), held.is_unsent()), (Class::Lost, true));
-        let untrusted = conn(SqlxError::Tls("unknown issuer".into()));
-        assert_eq!(untrusted.class(), Class::Misconfigured);
+        // As rustls says it.
+        let untrusted = std::io::Error::new(std::io::ErrorKind::InvalidData, "unknown issuer");
+        assert_eq!(conn(SqlxError::Io(untrusted)).class(), Class::Misconfigured);
+        assert_eq!(
+            (Failure::Untried.class(), Failure::Untried.is_unsent()),
+            (Class::Lost, true)
+        );
         assert!(is_waking("Couldn't connect to compute node"));
         assert!(!is_waking("password authentication failed for user 'x'"));
         for (code, message, of_entry) in [
@@ -493,7 +524,8 @@ mod tests {
 
     #[test]
     fn the_host_is_elided() {
-        let tls = SqlxError::Tls("certificate not valid for name \"db.example\"".into());
+        let text = "certificate not valid for name \"db.example\"";
+        let tls = SqlxError::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
         let shown = redacted(DbErr::Conn(RuntimeErr::SqlxError(tls.into())));
         let shown = format!("{shown} {shown:?}");
         assert!(
@@ -507,6 +539,10 @@ mod tests {
         assert_eq!(
             elide_quotes(r#"invalid input syntax for type bigint: "s3cret" at 'x' "open"#),
             r#"invalid input syntax for type bigint: "…" at '…' "…"#
+        );
+        assert_eq!(
+            elide_quotes("Benutzer »bob«, couldn't 'x' « y »"),
+            "Benutzer »…«, couldn't '…' «…»"
         );
         let corrupt = StoreError::from(Failure::Corrupt {
             table: "tasks",

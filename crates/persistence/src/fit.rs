@@ -73,7 +73,10 @@ pub fn judge(state: &[State], fence: Fence) -> Fit {
     }
     let strange: Vec<String> = state
         .iter()
-        .filter_map(|table| Some(format!("{} on {}", table.strange.as_ref()?, table.name)))
+        .flat_map(|table| {
+            let names = table.strange.iter().cloned().chain(table.open());
+            names.map(|name| format!("{name} on {}", table.name))
+        })
         .collect();
     if !strange.is_empty() {
         return Fit::Unfit(Unfit::Opened(strange.join(", ")));

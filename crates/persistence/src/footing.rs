@@ -2,7 +2,7 @@
 //! apart, that its schema is the program's, that its row-level security is the one that was asked for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use sea_orm::{DbBackend, DbErr, RuntimeErr};
@@ -27,6 +27,8 @@ pub struct Footing {
     fits: AtomicBool,
     /// Whether the way to the database keeps its clients' statements apart.
     trusted: Arc<AtomicBool>,
+    /// Counts the doubts: what was found out before one does not count after it.
+    doubts: Arc<AtomicU64>,
     /// Held by the one that finds out.
     trying_out: Arc<Mutex<()>>,
     unfit: watch::Sender<Option<Unfit>>,
@@ -40,6 +42,7 @@ impl Footing {
             fence,
             fits: AtomicBool::new(backend != DbBackend::Postgres),
             trusted: Arc::default(),
+            doubts: Arc::default(),
             trying_out: Arc::default(),
             unfit: watch::Sender::new(None),
             runtime: Handle::current(),
@@ -61,29 +64,30 @@ impl Footing {
 
     /// Everything is to be found out again.
     pub fn doubt(&self) {
-        self.trusted.store(false, Relaxed);
-        self.fits.store(false, Relaxed);
+        self.doubts.fetch_add(1, SeqCst);
+        self.trusted.store(false, SeqCst);
+        self.fits.store(false, SeqCst);
     }
 
     /// Looks until everything is found right once. With policies that nobody asked for, tables look empty; without
     /// those that somebody asked for, the second lock is missing.
     pub async fn holds(&self, pools: &Arc<Pools>) -> Result<(), Failure> {
-        if self.fits.load(Relaxed) {
+        if self.fits.load(SeqCst) {
             return Ok(());
         }
-        let fit = match fit::look(pools.read(), self.fence).await.map_err(Failure::from) {
-            Ok(fit) => fit,
-            Err(failure) if failure.is_of_mixed_statements() => Fit::Unfit(Mixed.into()),
-            Err(failure) => return Err(failure),
-        };
-        // What was seen may be the answer to another question.
+        let doubts = self.doubts.load(SeqCst);
+        // First: what is seen otherwise may be the answer to another question.
         let fit = match self.is_trusted(pools).await? {
-            Ok(()) => fit,
+            Ok(()) => match fit::look(pools.read(), self.fence).await.map_err(Failure::from) {
+                Ok(fit) => fit,
+                Err(failure) if failure.is_of_mixed_statements() => Fit::Unfit(Mixed.into()),
+                Err(failure) => return Err(failure),
+            },
             Err(mixed) => Fit::Unfit(mixed.into()),
         };
         match fit {
             Fit::Fits => {
-                self.fits.store(true, Relaxed);
+                self.fits.store(self.doubts.load(SeqCst) == doubts, SeqCst);
                 Ok(())
             }
             Fit::Older(older) => Err(older.into()),
@@ -101,19 +105,21 @@ impl Footing {
         reason = "nothing is written, and it has its own bound"
     )]
     async fn is_trusted(&self, pools: &Arc<Pools>) -> Result<Result<(), Mixed>, Failure> {
-        if self.trusted.load(Relaxed) {
+        if self.trusted.load(SeqCst) {
             return Ok(Ok(()));
         }
         let Ok(turn) = Arc::clone(&self.trying_out).try_lock_owned() else {
             drop(self.trying_out.lock().await);
-            let found = self.trusted.load(Relaxed);
+            let found = self.trusted.load(SeqCst);
             return found.then_some(Ok(())).ok_or(Failure::Untried);
         };
         let (trusted, pools) = (Arc::clone(&self.trusted), Arc::clone(pools));
+        let doubts = Arc::clone(&self.doubts);
         let trying = async move {
             let _turn = turn;
+            let before = doubts.load(SeqCst);
             let outcome = pools.preflight(PREFLIGHT_WITHIN).await;
-            trusted.store(outcome.is_ok(), Relaxed);
+            trusted.store(outcome.is_ok() && doubts.load(SeqCst) == before, SeqCst);
             outcome
         };
         match self.runtime.spawn(trying.in_current_span()).await {

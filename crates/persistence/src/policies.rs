@@ -106,6 +106,16 @@ impl State {
         self.policies.iter().flat_map(|names| names.split(',')).collect()
     }
 
+    /// Policies of errand's prefix, no longer or never its own, that do not go by the setting.
+    pub fn open(&self) -> Vec<String> {
+        let wanted = self.wanted();
+        let hollow = self.hollow.iter().flat_map(|names| names.split(','));
+        hollow
+            .filter(|name| wanted.iter().all(|policy| policy.name != *name))
+            .map(str::to_owned)
+            .collect()
+    }
+
     fn is_hollow(&self, policy: &str) -> bool {
         self.hollow
             .iter()

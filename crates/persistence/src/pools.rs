@@ -105,6 +105,14 @@ impl Pools {
         }
     }
 
+    /// Whether there is no room for another connection.
+    pub fn is_full(&self) -> bool {
+        match &self.driver {
+            Driver::Postgres { pool, opening } => pool.size() >= opening.max_connections,
+            Driver::Sqlite { .. } => false,
+        }
+    }
+
     /// The same again with fresh connections.
     pub fn reopened(&self) -> Self {
         match &self.driver {
@@ -124,7 +132,9 @@ impl Pools {
     /// Whether the way to the database keeps its clients' statements apart.
     pub async fn preflight(&self, within: Duration) -> Result<(), PreflightError> {
         match &self.driver {
-            Driver::Postgres { opening, .. } => preflight(&opening.options, within).await,
+            Driver::Postgres { opening, .. } => {
+                preflight(&opening.options, opening.acquire_timeout, within).await
+            }
             Driver::Sqlite { .. } => Ok(()),
         }
     }

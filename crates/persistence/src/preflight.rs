@@ -34,20 +34,37 @@ pub enum PreflightError {
     Timeout,
 }
 
-/// Tries it out with two clients of its own: about twenty round trips.
-pub async fn preflight(options: &PgConnectOptions, within: Duration) -> Result<(), PreflightError> {
-    timeout(within, connected(options))
+/// Tries it out with two clients of its own: about twenty round trips. Connecting, and each answer, may take
+/// `each`; all of it `within`.
+pub async fn preflight(
+    options: &PgConnectOptions,
+    each: Duration,
+    within: Duration,
+) -> Result<(), PreflightError> {
+    timeout(within, connected(options, each))
         .await
         .map_err(|_| PreflightError::Timeout)?
 }
 
-async fn connected(options: &PgConnectOptions) -> Result<(), PreflightError> {
-    let (mut one, mut other) =
-        tokio::try_join!(options.connect(), options.connect()).map_err(PreflightError::Driver)?;
+async fn connected(options: &PgConnectOptions, each: Duration) -> Result<(), PreflightError> {
+    let connecting = async { tokio::try_join!(options.connect(), options.connect()) };
+    let (one, other) = timeout(each, connecting)
+        .await
+        .map_err(|_| PreflightError::Timeout)?
+        .map_err(PreflightError::Driver)?;
+    let (mut one, mut other) = (Client { conn: one, each }, Client { conn: other, each });
     let outcome = try_out(&mut one, &mut other).await;
     // The answer is known; whether the goodbyes arrive is no part of it.
-    drop(tokio::join!(one.close(), other.close()));
+    let goodbyes = async { tokio::join!(one.conn.close(), other.conn.close()) };
+    drop(timeout(each, goodbyes).await);
     outcome
+}
+
+/// One of the two.
+struct Client {
+    conn: PgConnection,
+    /// How long an answer may take.
+    each: Duration,
 }
 
 /// What the two clients ask. The first pair has one shape, so that a mix-up shows in the answer alone; the others
@@ -60,7 +77,7 @@ const PAIRS: [(Question, Question); 3] = [
 
 /// An idle pooler lends the connection that came back last: clients who take turns meet on it. A busy one gives
 /// them others than those they prepared on: so they also ask at once.
-async fn try_out(one: &mut PgConnection, other: &mut PgConnection) -> Result<(), PreflightError> {
+async fn try_out(one: &mut Client, other: &mut Client) -> Result<(), PreflightError> {
     for (round, (first, second)) in (1..).zip(PAIRS) {
         first.ask(one, round).await?;
         second.ask(other, round).await?;
@@ -72,9 +89,9 @@ async fn try_out(one: &mut PgConnection, other: &mut PgConnection) -> Result<(),
     Ok(())
 }
 
-async fn all(conn: &mut PgConnection, questions: [Question; 3]) -> Result<(), PreflightError> {
+async fn all(client: &mut Client, questions: [Question; 3]) -> Result<(), PreflightError> {
     for (round, question) in (100..).zip(questions) {
-        question.ask(conn, round).await?;
+        question.ask(client, round).await?;
     }
     Ok(())
 }
@@ -90,9 +107,10 @@ enum Question {
 }
 
 impl Question {
-    async fn ask(self, conn: &mut PgConnection, n: i64) -> Result<(), PreflightError> {
-        self.is_answered(conn, n)
+    async fn ask(self, client: &mut Client, n: i64) -> Result<(), PreflightError> {
+        timeout(client.each, self.is_answered(&mut client.conn, n))
             .await
+            .map_err(|_| PreflightError::Timeout)?
             .map_err(judge)?
             .then_some(())
             .ok_or(Mixed.into())
@@ -196,16 +214,24 @@ mod tests {
     #[tokio::test]
     async fn a_server_itself_mixes_nothing_up() {
         let database = errand_testbed::Postgres::shared().create_database().await;
-        preflight(&options(&database), Duration::from_secs(30))
-            .await
-            .unwrap();
+        preflight(
+            &options(&database),
+            Duration::from_secs(30),
+            Duration::from_secs(30),
+        )
+        .await
+        .unwrap();
         let wrong = options(&database).password("wrong");
-        let error = preflight(&wrong, Duration::from_secs(30)).await.unwrap_err();
+        let error = preflight(&wrong, Duration::from_secs(30), Duration::from_secs(30))
+            .await
+            .unwrap_err();
         assert!(
             matches!(&error, PreflightError::Driver(SqlxError::Database(_))),
             "{error:?}"
         );
-        let error = preflight(&options(&database), Duration::ZERO).await.unwrap_err();
+        let error = preflight(&options(&database), Duration::from_secs(30), Duration::ZERO)
+            .await
+            .unwrap_err();
         assert!(matches!(error, PreflightError::Timeout), "{error:?}");
     }
 
@@ -214,10 +240,14 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_is_taken_and_a_statement_that_is_not_there_are_found() {
         let database = errand_testbed::Postgres::shared().create_database().await;
-        let mut conn = options(&database).connect().await.unwrap();
+        let client = async || Client {
+            conn: options(&database).connect().await.unwrap(),
+            each: Duration::from_secs(30),
+        };
+        let mut one = client().await;
         let taken = "PREPARE sqlx_s_1 (bigint) AS SELECT 1";
-        sqlx::raw_sql(taken).execute(&mut conn).await.unwrap();
-        let error = Question::AddOne.ask(&mut conn, 1).await.unwrap_err();
+        sqlx::raw_sql(taken).execute(&mut one.conn).await.unwrap();
+        let error = Question::AddOne.ask(&mut one, 1).await.unwrap_err();
         assert!(matches!(error, PreflightError::Mixed(Mixed)), "{error:?}");
 
         for (swap, question) in [
@@ -239,10 +269,10 @@ mod tests {
                 Question::Shout,
             ),
         ] {
-            let mut conn = options(&database).connect().await.unwrap();
-            question.ask(&mut conn, 1).await.unwrap();
-            sqlx::raw_sql(swap).execute(&mut conn).await.unwrap();
-            let error = question.ask(&mut conn, 2).await.unwrap_err();
+            let mut one = client().await;
+            question.ask(&mut one, 1).await.unwrap();
+            sqlx::raw_sql(swap).execute(&mut one.conn).await.unwrap();
+            let error = question.ask(&mut one, 2).await.unwrap_err();
             assert!(matches!(error, PreflightError::Mixed(Mixed)), "{swap}: {error:?}");
         }
     }

@@ -9,6 +9,8 @@ use errand_domain::Timestamp;
 
 /// A database that many wait for and that gives no answer for so many milliseconds was away.
 const QUIET: u64 = 1000;
+/// So long a pool whose predecessor was given up, and that has not answered since, is kept.
+pub const REPLACE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// No time yet.
 const NEVER: i64 = i64::MIN;
 
@@ -24,6 +26,8 @@ pub struct Pulse {
     answered: AtomicU64,
     /// And to the first answer after the last broken connection, or after a while without any answer.
     again: AtomicU64,
+    /// And to the last time that a pool was replaced; 0 for never.
+    replaced: AtomicU64,
 }
 
 impl Pulse {
@@ -36,6 +40,7 @@ impl Pulse {
             broke: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             again: AtomicU64::new(0),
+            replaced: AtomicU64::new(0),
         }
     }
 
@@ -48,6 +53,26 @@ impl Pulse {
         }
     }
 
+    /// Somebody got no answer in time. That may be for want of a place, and says nothing of connections.
+    pub fn late(&self) {
+        self.failure.store(self.clock.now().micros(), Relaxed);
+    }
+
+    /// A pool was replaced.
+    pub fn replaced(&self) {
+        self.replaced.store(self.elapsed(), Relaxed);
+        self.failure();
+    }
+
+    /// Whether a pool that hangs may be replaced: the one before it was not just given up too, without any answer
+    /// in between.
+    pub fn may_replace(&self) -> bool {
+        let [replaced, answered] = [&self.replaced, &self.answered].map(|at| at.load(Relaxed));
+        let again = Duration::from_millis(replaced) + REPLACE_AGAIN_AFTER;
+        replaced == 0 || answered > replaced || self.started.elapsed() >= again
+    }
+
+    /// A connection broke, or none was to be had.
     pub fn failure(&self) {
         self.failure.store(self.clock.now().micros(), Relaxed);
         self.broke.store(self.elapsed(), Relaxed);
@@ -118,6 +143,31 @@ mod tests {
         assert!(pulse.broke_within(Duration::from_hours(1)));
         std::thread::park_timeout(Duration::from_millis(20));
         assert!(!pulse.broke_within(Duration::ZERO), "used since");
+    }
+
+    #[test]
+    fn a_pool_is_not_replaced_twice_without_an_answer() {
+        let pulse = Pulse::new(Arc::new(Fixed));
+        assert!(pulse.may_replace());
+        pulse.replaced();
+        assert!(!pulse.may_replace());
+        std::thread::park_timeout(Duration::from_millis(20));
+        pulse.success();
+        assert!(pulse.may_replace());
+    }
+
+    /// Callers who gave up waiting do not make a database look as if it were away: else nobody is ever told that
+    /// there are too many.
+    #[test]
+    fn being_late_breaks_nothing() {
+        let pulse = Pulse::new(Arc::new(Fixed));
+        pulse.success();
+        std::thread::park_timeout(Duration::from_millis(60));
+        pulse.late();
+        pulse.success();
+        assert!(pulse.is_steady_for(Duration::from_millis(50)));
+        assert!(!pulse.broke_within(Duration::from_hours(1)));
+        assert!(pulse.seen().failure.is_some());
     }
 
     #[test]

@@ -55,13 +55,15 @@ pub(crate) async fn admit(
                 }
                 let request = req.request().clone();
                 let left = patience.saturating_sub(waited);
-                match timeout(left, next.call(req)).await {
-                    Ok(outcome) => outcome,
-                    Err(late) => {
-                        let unavailable = AppError::Unavailable(late.into());
-                        Ok(ServiceResponse::from_err(Problem::from(unavailable), request))
-                    }
-                }
+                // Nothing is begun that cannot be waited for.
+                let outcome = match left {
+                    Duration::ZERO => None,
+                    left => timeout(left, next.call(req)).await.ok(),
+                };
+                outcome.unwrap_or_else(|| {
+                    let late = AppError::Unavailable("no answer within the deadline".into());
+                    Ok(ServiceResponse::from_err(Problem::from(late), request))
+                })
             }
             Err(problem) => Ok(req.error_response(problem)),
         }

@@ -218,12 +218,14 @@ async fn ahead(conn: &mut PgConnection, clock: &dyn Clock) -> Result<i64, Troubl
 }
 
 async fn prepared(options: &PgConnectOptions, deadline: Duration) -> Look<Result<(), Mixed>> {
-    Some(match preflight(options, deadline * TO_WAKE).await {
-        Ok(()) => Ok(Ok(())),
-        Err(PreflightError::Mixed(mixed)) => Ok(Err(mixed)),
-        Err(PreflightError::Driver(error)) => Err(Trouble::at_entry(&error)),
-        Err(PreflightError::Timeout) => Err(Trouble::Silent),
-    })
+    Some(
+        match preflight(options, deadline * TO_WAKE, deadline * TO_WAKE).await {
+            Ok(()) => Ok(Ok(())),
+            Err(PreflightError::Mixed(mixed)) => Ok(Err(mixed)),
+            Err(PreflightError::Driver(error)) => Err(Trouble::at_entry(&error)),
+            Err(PreflightError::Timeout) => Err(Trouble::Silent),
+        },
+    )
 }
 
 /// One connection, for questions that are asked as errand asks.

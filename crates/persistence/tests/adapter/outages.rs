@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use errand_application::ports::StoreError;
 use errand_conformance::Harness;
-use errand_domain::UserId;
+use errand_domain::{TaskId, UserId};
 use errand_persistence::{CheckError, DatabaseUrl, Settings};
 use errand_testbed::{Postgres, Proxy};
 
@@ -181,6 +181,43 @@ async fn a_silent_server_does_not_take_the_pool_with_it() {
     }
     for _ in 0..10 {
         assert!(stores.accounts.find(owner).await.unwrap().is_some());
+    }
+}
+
+/// A server does not notice that somebody has gone while it waits for a lock: whoever gave up and asked over new
+/// connections, again and again, would take them all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_table_is_not_asked_over_ever_more_connections() {
+    let mut postgres = PostgreSql::fresh().await;
+    let owner = register(&postgres.stores(), "ann").await;
+    postgres.settings.max_connections = 3;
+    postgres.settings.deadline = Duration::from_secs(2);
+    postgres.database = open(&postgres.settings).await;
+    let stores = postgres.stores();
+    assert!(stores.accounts.find(owner).await.unwrap().is_some());
+    let mut outside = postgres.admin().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut outside)
+        .await
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < until {
+        let finds: Vec<_> = (1..7).map(|id| stores.tasks.find(owner, TaskId(id))).collect();
+        for found in join_all(finds).await {
+            assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
+        }
+    }
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut outside).await.unwrap();
+    assert!(
+        (1..=6).contains(&waiting),
+        "{waiting} connections wait, of 3 and of 3 more"
+    );
+    sqlx::raw_sql("ROLLBACK").execute(&mut outside).await.unwrap();
+    let started = Instant::now();
+    while stores.tasks.find(owner, TaskId(1)).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(10), "it never recovered");
     }
 }
 

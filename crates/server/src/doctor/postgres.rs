@@ -23,6 +23,7 @@ const CLOCK_OFF: u64 = 2_000_000;
 const CLOCK_WRONG: u64 = 60_000_000;
 /// How long a transaction of errand's role may do nothing.
 const IDLE_IN_TRANSACTION: &str = "10s";
+const LOCK: &str = "3s";
 
 /// One line for each thing, in the order in which one hangs on another.
 pub fn lines(report: PostgresReport, settings: &Settings, migrates: bool) -> Vec<Line> {
@@ -285,7 +286,8 @@ fn of_limits(limits: &Limits, deadline: Duration, role: &str) -> Line {
         shown(limits.idle_in_transaction_session_timeout)
     );
     let mut todo = Vec::new();
-    let most = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
+    // The server has to end a statement before errand gives it up, at nine tenths.
+    let most = i64::try_from((deadline * 4 / 5).as_millis()).unwrap_or(i64::MAX);
     if limits.statement_timeout == 0 || limits.statement_timeout > most {
         let most = if most % 1000 == 0 {
             format!("{}s", most / 1000)
@@ -293,6 +295,9 @@ fn of_limits(limits: &Limits, deadline: Duration, role: &str) -> Line {
             format!("{most}ms")
         };
         todo.push(format!("ALTER ROLE {role} SET statement_timeout = '{most}'"));
+    }
+    if limits.lock_timeout == 0 {
+        todo.push(format!("ALTER ROLE {role} SET lock_timeout = '{LOCK}'"));
     }
     if limits.idle_in_transaction_session_timeout == 0 {
         todo.push(format!(
@@ -371,10 +376,10 @@ mod tests {
         }
     }
 
-    fn limits(statement_timeout: i64, idle_in_transaction_session_timeout: i64) -> String {
+    fn limits(statement_timeout: i64, lock_timeout: i64, idle_in_transaction_session_timeout: i64) -> String {
         let limits = Limits {
             statement_timeout,
-            lock_timeout: 0,
+            lock_timeout,
             idle_in_transaction_session_timeout,
         };
         of_limits(&limits, DEADLINE, "\"My App\"").to_string()
@@ -407,24 +412,33 @@ mod tests {
     #[test]
     fn what_a_role_is_limited_to() {
         assert_eq!(
-            limits(5_000, 10_000),
-            "ok    limits: statement_timeout 5.0 s, lock_timeout none, idle_in_transaction_session_timeout 10.0 s"
+            limits(4_000, 3_000, 10_000),
+            "ok    limits: statement_timeout 4.0 s, lock_timeout 3.0 s, idle_in_transaction_session_timeout 10.0 s"
         );
-        for (statement_timeout, idle, todo) in [
+        for (statement_timeout, lock, idle, todo) in [
             (
                 0,
                 0,
-                "; ALTER ROLE \"My App\" SET statement_timeout = '5s'; \
+                0,
+                "; ALTER ROLE \"My App\" SET statement_timeout = '4s'; \
+                 ALTER ROLE \"My App\" SET lock_timeout = '3s'; \
                  ALTER ROLE \"My App\" SET idle_in_transaction_session_timeout = '10s'",
             ),
-            (5_001, 1, "; ALTER ROLE \"My App\" SET statement_timeout = '5s'"),
             (
+                4_001,
+                1,
+                1,
+                "; ALTER ROLE \"My App\" SET statement_timeout = '4s'",
+            ),
+            (1, 0, 1, "; ALTER ROLE \"My App\" SET lock_timeout = '3s'"),
+            (
+                1,
                 1,
                 0,
                 "; ALTER ROLE \"My App\" SET idle_in_transaction_session_timeout = '10s'",
             ),
         ] {
-            let line = limits(statement_timeout, idle);
+            let line = limits(statement_timeout, lock, idle);
             assert!(
                 line.starts_with("warn  limits: ") && line.ends_with(todo),
                 "{line}"
