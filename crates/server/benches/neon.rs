@@ -5,7 +5,6 @@
 //! line for each run. On loopback, with the load generator on the same processors.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a benchmark: what fails here has nothing to report"
 )]

@@ -290,8 +290,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fitting",
         file: "crates/persistence/src/footing.rs",
-        from: r"        if self.fits.load(Relaxed) {",
-        to: r"        if self.fits.load(Relaxed) || self.fence.is_on() {",
+        from: r"        if self.fits.load(",
+        to: r"        if self.fence.is_on() || self.fits.load(",
         test: &[
             "-p",
             "errand-persistence",
@@ -372,8 +372,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "preflight",
         file: "crates/persistence/src/footing.rs",
-        from: r"        if self.trusted.load(Relaxed) {",
-        to: r"        if true || self.trusted.load(Relaxed) {",
+        from: r"        if self.trusted.load(",
+        to: r"        if true || self.trusted.load(",
         test: &[
             "-p",
             "errand-persistence",
