@@ -290,8 +290,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "fitting",
         file: "crates/persistence/src/footing.rs",
-        from: r"        if self.fits.load(Relaxed) {",
-        to: r"        if self.fits.load(Relaxed) || self.fence.is_on() {",
+        from: r"        if self.fits.load(",
+        to: r"        if self.fence.is_on() || self.fits.load(",
         test: &[
             "-p",
             "errand-persistence",
@@ -367,5 +367,94 @@ pub const MUTANTS: &[Mutant] = &[
             "do_not_fit_are_refused",
         ],
         red: "a_setting_and_a_database_that_do_not_fit_are_refused",
+    },
+    // A pooler is tried out before it is served through.
+    Mutant {
+        name: "preflight",
+        file: "crates/persistence/src/footing.rs",
+        from: r"        if self.trusted.load(",
+        to: r"        if true || self.trusted.load(",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_pooler_is_tried_out",
+        ],
+        red: "a_pooler_is_tried_out_before_it_mixes_anything_up",
+    },
+    // A database that refuses the settings is asked now and then.
+    Mutant {
+        name: "breaker",
+        file: "crates/persistence/src/breaker.rs",
+        from: r"        if next == 0 {",
+        to: r"        if next < u64::MAX {",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "is_not_hammered",
+        ],
+        red: "a_server_that_refuses_the_password_is_not_hammered",
+    },
+    // Nobody waits behind so many that there is no use.
+    Mutant {
+        name: "crowd",
+        file: "crates/persistence/src/db.rs",
+        from: r"Err(_) if self.0.pulse.is_steady_for(patience) => return None,",
+        to: r"Err(_) if self.0.pulse.is_steady_for(patience) && false => return None,",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "a_crowd_is_told",
+        ],
+        red: "a_crowd_is_told_that_it_is_one",
+    },
+    // A schema that lacks steps is not served.
+    Mutant {
+        name: "older-schema",
+        file: "crates/persistence/src/fit.rs",
+        from: r"    if missing > 0 {",
+        to: r"    if missing > 1_000 {",
+        test: &[
+            "-p",
+            "errand",
+            "--test",
+            "e2e",
+            "--",
+            "an_older_schema_is_waited_for",
+        ],
+        red: "an_older_schema_is_waited_for",
+    },
+    // Before a stop every sign says to go elsewhere.
+    Mutant {
+        name: "drain",
+        file: "crates/http/src/drain.rs",
+        from: r"self.0.store(true, SeqCst);",
+        to: r"self.0.store(false, SeqCst);",
+        test: &["-p", "errand-http", "--lib", "--", "before_it_stops"],
+        red: "before_it_stops_it_still_answers",
+    },
+    // Migrators come one after the other.
+    Mutant {
+        name: "migration-lock",
+        file: "crates/persistence/src/migrate.rs",
+        from: r#"format!("SELECT pg_advisory_xact_lock({LOCK})"),"#,
+        to: r#"format!("SELECT {LOCK}"),"#,
+        test: &[
+            "-p",
+            "errand",
+            "--test",
+            "e2e",
+            "--",
+            "six_commands_migrate_at_once",
+        ],
+        red: "six_commands_migrate_at_once",
     },
 ];

@@ -290,3 +290,21 @@ async fn a_pooler_that_mixes_statements_up_is_refused() {
     assert!(matches!(unfit, Unfit::Mixed(_)), "{unfit:?}");
     assert!(unfit.to_string().contains("max_prepared_statements"), "{unfit}");
 }
+
+/// A client that is alone with its connection meets nobody's statements; the next one would. So it is tried out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_is_tried_out_before_it_mixes_anything_up() {
+    let options = PoolerOptions {
+        server_connections: 1,
+        max_prepared_statements: 0,
+        ..PoolerOptions::default()
+    };
+    let pooler = Pooler::start(Postgres::shared(), options);
+    let mut settings = PostgreSql::at(Some(pooler.addr().port())).await.settings;
+    settings.max_connections = 1;
+    let database = open(&settings).await;
+    let found = stores(&database).accounts.find(UserId(1)).await;
+    assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
+    let error = database.check().await.unwrap_err();
+    assert!(matches!(error, CheckError::Unfit(Unfit::Mixed(_))), "{error:?}");
+}

@@ -18,6 +18,7 @@ async fn sixty_four_clients_get_right_answers_over_three_connections() {
         clients: 64,
         users: 16,
         requests: 4000,
+        guests: true,
     };
     let tally = mixture::run(&service.api, mixture).await;
     println!("{tally}");

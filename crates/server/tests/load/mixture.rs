@@ -26,6 +26,8 @@ pub struct Mixture {
     pub users: usize,
     /// Of all clients together, or a few more.
     pub requests: usize,
+    /// Whether each client once lets a further user register, which is a password to be hashed.
+    pub guests: bool,
 }
 
 /// What came of it.
@@ -68,6 +70,7 @@ pub async fn run(api: &Api, mixture: Mixture) -> Tally {
         clients,
         users,
         requests,
+        guests,
     } = mixture;
     let mut people = Vec::new();
     for n in 0..users {
@@ -96,7 +99,7 @@ pub async fn run(api: &Api, mixture: Mixture) -> Tally {
         running.spawn(async move {
             let mut fault = None;
             for step in 0..steps {
-                let done = if step == entering {
+                let done = if guests && step == entering {
                     let _turn = entrance.lock().await;
                     client.register(&guest).await
                 } else {
