@@ -21,7 +21,7 @@ pub use health::{DatabaseHealth, Seen};
 pub use limits::{Bucket, LimitStore};
 pub use passwords::{HasherError, PasswordHasher, Verdict};
 pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start};
-pub use tasks::{Created, TaskStore, WalkSeed};
+pub use tasks::{Created, TaskStore, WalkSeed, Written};
 pub use tokens::{AccessClaims, TokenSigner, VerifiedToken};
 
 #[cfg(any(test, feature = "test-support"))]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use errand_domain::TaskId;
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
 
 use crate::actor::Actor;
 use crate::error::AppError;
 use crate::events::Recorder;
-use crate::ports::{Created, TaskStore, WalkSeed};
+use crate::ports::{Created, TaskStore, WalkSeed, Written};
 
 /// Tasks of the acting user.
 pub struct TaskService {
@@ -41,6 +41,11 @@ impl TaskService {
             .ok_or(AppError::CursorExpired)
     }
 
+    /// What [`TaskPage::changes`] would be now.
+    pub async fn changes(&self, actor: &Actor) -> Result<i64, AppError> {
+        Ok(self.tasks.changes(actor.user()).await?)
+    }
+
     /// Makes a task.
     pub async fn create(&self, actor: &Actor, task: &NewTask) -> Result<Task, AppError> {
         let at = self.recorder.now();
@@ -64,22 +69,33 @@ impl TaskService {
     }
 
     /// Changes a task.
-    pub async fn change(&self, actor: &Actor, id: TaskId, change: &TaskChange) -> Result<Task, AppError> {
-        let changed = self
-            .tasks
-            .change(actor.user(), id, change, self.recorder.now())
-            .await?;
-        changed.ok_or(AppError::TaskNotFound)
+    pub async fn change(
+        &self,
+        actor: &Actor,
+        id: TaskId,
+        expected: &Expected,
+        change: &TaskChange,
+    ) -> Result<Task, AppError> {
+        let at = self.recorder.now();
+        written(
+            self.tasks
+                .change_if(actor.user(), id, expected, change, at)
+                .await?,
+        )
     }
 
     /// Deletes a task.
-    pub async fn delete(&self, actor: &Actor, id: TaskId) -> Result<(), AppError> {
-        let deleted = self.tasks.delete(actor.user(), id, self.recorder.now()).await?;
-        if deleted {
-            Ok(())
-        } else {
-            Err(AppError::TaskNotFound)
-        }
+    pub async fn delete(&self, actor: &Actor, id: TaskId, expected: &Expected) -> Result<(), AppError> {
+        let at = self.recorder.now();
+        written(self.tasks.delete_if(actor.user(), id, expected, at).await?)
+    }
+}
+
+fn written<T>(written: Written<T>) -> Result<T, AppError> {
+    match written {
+        Written::Done(written) => Ok(written),
+        Written::Stale => Err(AppError::Stale),
+        Written::Absent => Err(AppError::TaskNotFound),
     }
 }
 
@@ -117,15 +133,20 @@ mod tests {
             .times(1)
             .returning(|_, _| Ok(None));
         store
-            .expect_delete()
-            .withf(move |o, _, _| *o == owner)
+            .expect_delete_if()
+            .withf(move |o, _, expected, _| *o == owner && *expected == Expected::Any)
             .times(1)
-            .returning(|_, _, _| Ok(false));
+            .returning(|_, _, _, _| Ok(Written::Absent));
         store
-            .expect_change()
-            .withf(move |o, _, _, _| *o == owner)
+            .expect_change_if()
+            .withf(move |o, _, expected, _, _| *o == owner && *expected == Expected::Any)
             .times(1)
-            .returning(|_, _, _, _| Ok(None));
+            .returning(|_, _, _, _, _| Ok(Written::Absent));
+        store
+            .expect_changes()
+            .withf(move |o| *o == owner)
+            .times(1)
+            .returning(|_| Ok(12));
         let service = service(store);
         let toggle = TaskChange::completing(Completion::Toggle);
         assert!(matches!(
@@ -133,12 +154,43 @@ mod tests {
             Err(AppError::TaskNotFound)
         ));
         assert!(matches!(
-            service.delete(&actor(7), TaskId(3)).await,
+            service.delete(&actor(7), TaskId(3), &Expected::Any).await,
             Err(AppError::TaskNotFound)
         ));
         assert!(matches!(
-            service.change(&actor(7), TaskId(3), &toggle).await,
+            service
+                .change(&actor(7), TaskId(3), &Expected::Any, &toggle)
+                .await,
             Err(AppError::TaskNotFound)
+        ));
+        assert_eq!(service.changes(&actor(7)).await.unwrap(), 12);
+    }
+
+    #[tokio::test]
+    async fn what_is_expected_is_passed_on_and_may_have_changed() {
+        let expected = Expected::OneOf(vec![2]);
+        let mut store = MockTaskStore::new();
+        let wanted = expected.clone();
+        store
+            .expect_delete_if()
+            .withf(move |_, _, expected, _| *expected == wanted)
+            .times(1)
+            .returning(|_, _, _, _| Ok(Written::Stale));
+        let wanted = expected.clone();
+        store
+            .expect_change_if()
+            .withf(move |_, _, expected, _, _| *expected == wanted)
+            .times(1)
+            .returning(|_, _, _, _, _| Ok(Written::Stale));
+        let service = service(store);
+        let toggle = TaskChange::completing(Completion::Toggle);
+        assert!(matches!(
+            service.delete(&actor(7), TaskId(3), &expected).await,
+            Err(AppError::Stale)
+        ));
+        assert!(matches!(
+            service.change(&actor(7), TaskId(3), &expected, &toggle).await,
+            Err(AppError::Stale)
         ));
     }
 

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod changes;
+pub mod conditions;
 pub mod disabled;
 pub mod events;
 pub mod filters;
@@ -78,6 +79,7 @@ mod tests {
             ("refresh", include_str!("cases/refresh.rs")),
             ("tasks", include_str!("cases/tasks.rs")),
             ("changes", include_str!("cases/changes.rs")),
+            ("conditions", include_str!("cases/conditions.rs")),
             ("pages", include_str!("cases/pages.rs")),
             ("filters", include_str!("cases/filters.rs")),
             ("walks", include_str!("cases/walks.rs")),

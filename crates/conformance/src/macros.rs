@@ -124,6 +124,13 @@ macro_rules! for_each_case {
                 versions_count_the_changes,
                 a_change_touches_no_other_task,
             }
+            conditions {
+                a_write_for_the_right_version_is_done,
+                a_write_for_another_version_does_nothing,
+                an_absent_task_is_absent_whatever_is_expected,
+                the_counter_moves_with_every_change_and_only_then,
+                a_page_says_of_which_counter_it_is,
+            }
             pages {
                 every_order_is_the_domains,
                 equal_keys_go_by_id,
@@ -165,6 +172,7 @@ macro_rules! for_each_case {
             isolation {
                 another_owner_cannot_find_a_task,
                 another_owner_cannot_change_a_task,
+                another_owner_moves_no_counter,
                 another_owner_cannot_delete_a_task,
                 another_owner_cannot_use_a_creation_key,
                 another_owners_pages_are_empty,
@@ -205,6 +213,9 @@ macro_rules! for_each_case {
                 a_task_deleted_while_changing_stays_deleted,
                 one_of_parallel_deletions_wins,
                 changes_and_creations_at_once_do_not_disturb_each_other,
+                one_of_parallel_writers_for_a_version_wins,
+                writers_who_try_again_all_count,
+                pages_of_one_counter_are_the_same,
             }
         }
     };

@@ -11,6 +11,7 @@
 //! - **Asked:** `next` is `None` exactly if nothing more would be shown now, and the pages of a walk are filled
 //!   to the limit while there is something to fill them with.
 //! - **Asked:** `total` counts what the filter lets through at the moment of the page, wherever the page begins.
+//! - By how much the change counter moves is open, as long as it goes up.
 //! - **Asked:** `deleted_at` is the `at` of the deletion; the task in the trash is otherwise untouched, its
 //!   version included.
 //! - **Asked:** a replay changes nothing: neither `last_used_at` nor the expiry.
@@ -82,7 +83,7 @@ pub(crate) struct Account {
     /// Remembered walks.
     pub(crate) walks: BTreeMap<Uuid, Vec<TaskId>>,
     /// The change counter.
-    pub(crate) changes: u64,
+    pub(crate) changes: i64,
 }
 
 /// A session with its refresh tokens.
@@ -110,7 +111,7 @@ impl Model {
     }
 
     /// The owner's change counter; `None` if the account is gone.
-    pub fn change_counter(&self, owner: UserId) -> Option<u64> {
+    pub fn change_counter(&self, owner: UserId) -> Option<i64> {
         self.with(|state| state.accounts.get(&owner).map(|account| account.changes))
     }
 

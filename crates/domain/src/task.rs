@@ -1,11 +1,13 @@
 //! Tasks: what they hold and how they change.
 
 mod due;
+mod expected;
 mod priority;
 mod tags;
 mod title;
 
 pub use due::Due;
+pub use expected::Expected;
 pub use priority::Priority;
 pub use tags::{TAG_MAX_CHARS, TAGS_MAX, Tags};
 pub use title::{DESCRIPTION_MAX_CHARS, Description, TITLE_MAX_CHARS, Title};
@@ -122,7 +124,7 @@ impl Task {
     /// Applies a change. Fields that already have their new value do not count: without any other nothing
     /// moves, `version` and `updated_at` included. Says whether something moved.
     ///
-    /// This is the specification of `TaskStore::change`; an adapter may do it in one statement.
+    /// This is the specification of `TaskStore::change_if`; an adapter may do it in one statement.
     pub fn apply(&mut self, change: &TaskChange, now: Timestamp) -> bool {
         let mut next = self.clone();
         // Destructured, so that a new field cannot be forgotten.

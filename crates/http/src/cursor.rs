@@ -14,6 +14,8 @@ use uuid::Uuid;
 const VERSION: u8 = 1;
 const AFTER: u8 = 1;
 const WALK: u8 = 2;
+/// No version of a cursor.
+const PAGE: u8 = 0;
 
 /// The list that a cursor belongs to.
 pub(crate) struct List<'a> {
@@ -69,6 +71,20 @@ impl List<'_> {
             }
             _ => None,
         }
+    }
+
+    /// What tells this page from every other, and the shape in which this version of errand sends it.
+    pub(crate) fn digest(&self, start: PageStart, limit: u32, count: bool) -> String {
+        let mut bytes = vec![PAGE];
+        match start {
+            PageStart::Offset(offset) => bytes.extend(offset.to_be_bytes()),
+            // The cursor is of one length and holds everything.
+            start => bytes.extend(self.encode(start).unwrap_or_default().as_bytes()),
+        }
+        bytes.extend(limit.to_be_bytes());
+        bytes.push(u8::from(count));
+        bytes.extend(env!("CARGO_PKG_VERSION").as_bytes());
+        format!("{:016x}", u64::from_be_bytes(self.check(&bytes)))
     }
 
     fn check(&self, position: &[u8]) -> [u8; 8] {

@@ -10,11 +10,12 @@ mod page;
 mod walk;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed, Written};
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QuerySelect, Select, Value};
 
 use crate::db::{Conn, Db};
 use crate::entities::tasks::{Column, Entity, ROW, Row};
@@ -76,20 +77,43 @@ impl TaskStore for Tasks {
         page::page(&self.0, owner, query, seed).await
     }
 
-    async fn change(
+    async fn changes(&self, owner: UserId) -> Result<i64, StoreError> {
+        self.0
+            .read(Scope::Owner(owner), owner, |conn, owner| {
+                Box::pin(page::changes(conn, *owner))
+            })
+            .await
+    }
+
+    async fn change_if(
         &self,
         owner: UserId,
         id: TaskId,
+        expected: &Expected,
         change: &TaskChange,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
-        change::change(&self.0, owner, id, change, at).await
+    ) -> Result<Written<Task>, StoreError> {
+        let input = change::Input {
+            owner,
+            id,
+            expected: expected.clone(),
+            change: change.clone(),
+            at,
+        };
+        change::change(&self.0, input).await
     }
 
-    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn delete_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        at: Timestamp,
+    ) -> Result<Written<()>, StoreError> {
+        let input = (owner, id, expected.clone(), at);
         self.0
-            .write_one(Scope::Owner(owner), (owner, id, at), |conn, (owner, id, at)| {
-                Box::pin(delete(conn, *owner, *id, *at))
+            .write_one(Scope::Owner(owner), input, |conn, (owner, id, expected, at)| {
+                Box::pin(delete(conn, *owner, *id, expected, *at))
             })
             .await
     }
@@ -115,12 +139,55 @@ async fn find(conn: &impl ConnectionTrait, owner: UserId, id: TaskId) -> Result<
 const DELETE: Sql = Sql {
     postgres: "UPDATE tasks SET deleted_at = $3 \
                WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
-               AND id = $2 AND deleted_at IS NULL",
-    sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL",
+               AND id = $2 AND deleted_at IS NULL AND ($4 IS NULL OR version = ANY ($4))",
+    sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL \
+             AND ($4 IS NULL OR version IN (SELECT value FROM json_each($4)))",
 };
 
-async fn delete(conn: &Conn<'_>, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, Failure> {
-    let values = [owner.0.into(), id.0.into(), at.as_chrono().into()];
+async fn delete(
+    conn: &Conn<'_>,
+    owner: UserId,
+    id: TaskId,
+    expected: &Expected,
+    at: Timestamp,
+) -> Result<Written<()>, Failure> {
+    let values = [
+        owner.0.into(),
+        id.0.into(),
+        at.as_chrono().into(),
+        versions(conn, expected),
+    ];
     let done = conn.execute_raw(DELETE.with(conn, values)).await?;
-    Ok(done.rows_affected() == 1)
+    if done.rows_affected() == 1 {
+        return Ok(Written::Done(()));
+    }
+    not_written(conn, owner, id, expected).await
+}
+
+/// The expected versions as one parameter: an array, or JSON where there are no arrays; NULL for any.
+fn versions(conn: &Conn<'_>, expected: &Expected) -> Value {
+    let versions = match expected {
+        Expected::Any => None,
+        Expected::OneOf(versions) => Some(versions),
+    };
+    if conn.get_database_backend() == DbBackend::Postgres {
+        let array = versions.map(|versions| versions.iter().copied().map(Value::from).collect());
+        return Value::Array(ArrayType::BigInt, array.map(Box::new));
+    }
+    let json = versions.map(|versions| serde_json::Value::from(versions.as_slice()).to_string());
+    json.into()
+}
+
+/// Why a statement wrote nothing. Nothing hangs on when this is looked at: who expected something and finds the
+/// task has to read it again, whatever came in between.
+async fn not_written<T>(
+    conn: &Conn<'_>,
+    owner: UserId,
+    id: TaskId,
+    expected: &Expected,
+) -> Result<Written<T>, Failure> {
+    if *expected == Expected::Any || find(conn, owner, id).await?.is_none() {
+        return Ok(Written::Absent);
+    }
+    Ok(Written::Stale)
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -38,6 +38,27 @@ impl Created {
     }
 }
 
+/// What became of a write that is meant for certain versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written<T> {
+    /// It took effect.
+    Done(T),
+    /// The task has another version by now; nothing was written.
+    Stale,
+    /// There is no such task.
+    Absent,
+}
+
+impl<T> Written<T> {
+    /// What was written, if it was.
+    pub fn done(self) -> Option<T> {
+        match self {
+            Self::Done(written) => Some(written),
+            Self::Stale | Self::Absent => None,
+        }
+    }
+}
+
 /// Tasks. Every write that changes one moves its owner's change counter in the same step.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
@@ -60,7 +81,8 @@ pub trait TaskStore: Send + Sync {
     /// A page: tasks that [`errand_domain::query::TaskFilter::matches`], in the order of
     /// [`errand_domain::query::Sort::compare`]. Followed through `next` to the end it shows every task that
     /// matches throughout exactly once, whatever is written meanwhile. In the order of creation `next` is
-    /// `After`; in any other it is a walk, kept for an hour at least. `None` if the walk is no longer known.
+    /// `After`; in any other it is a walk, kept for an hour at least. `None` if the walk is no longer known. The tasks are as they
+    /// were when the owner's change counter was what the page says.
     async fn page(
         &self,
         owner: UserId,
@@ -68,16 +90,46 @@ pub trait TaskStore: Send + Sync {
         seed: WalkSeed,
     ) -> Result<Option<TaskPage>, StoreError>;
 
-    /// Changes a task as [`Task::apply`] says and gives it as it is then; parallel changes never undo each
-    /// other. `None` for absent, deleted and other people's.
+    /// The owner's change counter; 0 for who is not there. Cheap: whoever polls asks for no more.
+    async fn changes(&self, owner: UserId) -> Result<i64, StoreError>;
+
+    /// Changes a task as [`Task::apply`] says, if its version is an expected one at that moment, and gives it as
+    /// it is then; parallel changes never undo each other, and of those that expect one version only one that
+    /// changes something is done. `Absent` for absent, deleted and other people's.
+    async fn change_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        change: &TaskChange,
+        at: Timestamp,
+    ) -> Result<Written<Task>, StoreError>;
+
+    /// The same for whichever version there is.
     async fn change(
         &self,
         owner: UserId,
         id: TaskId,
         change: &TaskChange,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError>;
+    ) -> Result<Option<Task>, StoreError> {
+        let written = self.change_if(owner, id, &Expected::Any, change, at).await?;
+        Ok(written.done())
+    }
 
-    /// Deletes a task; what it held is kept for a while. `false` for absent, deleted and other people's.
-    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError>;
+    /// Deletes a task, if its version is an expected one at that moment; what it held is kept for a while.
+    /// `Absent` for absent, deleted and other people's.
+    async fn delete_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        at: Timestamp,
+    ) -> Result<Written<()>, StoreError>;
+
+    /// The same for whichever version there is; whether it was there.
+    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+        let written = self.delete_if(owner, id, &Expected::Any, at).await?;
+        Ok(written.done().is_some())
+    }
 }

@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, DeletedTask, StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{Created, DeletedTask, StoreError, TaskStore, WalkSeed, Written};
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -31,6 +31,36 @@ impl Account {
         let deleted = DeletedTask { task, deleted_at: at };
         self.deleted.insert(id, deleted);
         true
+    }
+
+    /// Changes a task of an expected version.
+    pub(crate) fn change_if(
+        &mut self,
+        id: TaskId,
+        expected: &Expected,
+        change: &TaskChange,
+        at: Timestamp,
+    ) -> Written<Task> {
+        match self.tasks.get_mut(&id) {
+            None => Written::Absent,
+            Some(task) if !expected.admits(task.version) => Written::Stale,
+            Some(task) => {
+                self.changes += i64::from(task.apply(change, at));
+                Written::Done(task.clone())
+            }
+        }
+    }
+
+    /// Deletes a task of an expected version.
+    pub(crate) fn delete_if(&mut self, id: TaskId, expected: &Expected, at: Timestamp) -> Written<()> {
+        match self.tasks.get(&id) {
+            None => Written::Absent,
+            Some(task) if !expected.admits(task.version) => Written::Stale,
+            Some(_) => {
+                self.delete(id, at);
+                Written::Done(())
+            }
+        }
     }
 
     /// The page of a query. What "matches" and "before" mean are arguments, so that a broken store can mean
@@ -103,7 +133,12 @@ impl Account {
                 (page, next)
             }
         };
-        Some(TaskPage { tasks, next, total })
+        Some(TaskPage {
+            tasks,
+            next,
+            total,
+            changes: self.changes,
+        })
     }
 }
 
@@ -160,25 +195,34 @@ impl TaskStore for Model {
         }))
     }
 
-    async fn change(
+    async fn changes(&self, owner: UserId) -> Result<i64, StoreError> {
+        Ok(self.change_counter(owner).unwrap_or_default())
+    }
+
+    async fn change_if(
         &self,
         owner: UserId,
         id: TaskId,
+        expected: &Expected,
         change: &TaskChange,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
-        Ok(self.with(|state| {
-            let account = state.accounts.get_mut(&owner)?;
-            let task = account.tasks.get_mut(&id)?;
-            account.changes += u64::from(task.apply(change, at));
-            Some(task.clone())
+    ) -> Result<Written<Task>, StoreError> {
+        Ok(self.with(|state| match state.accounts.get_mut(&owner) {
+            Some(account) => account.change_if(id, expected, change, at),
+            None => Written::Absent,
         }))
     }
 
-    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.with(|state| {
-            let account = state.accounts.get_mut(&owner);
-            account.is_some_and(|a| a.delete(id, at))
+    async fn delete_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        at: Timestamp,
+    ) -> Result<Written<()>, StoreError> {
+        Ok(self.with(|state| match state.accounts.get_mut(&owner) {
+            Some(account) => account.delete_if(id, expected, at),
+            None => Written::Absent,
         }))
     }
 }
@@ -189,6 +233,7 @@ fn nothing(query: &TaskQuery) -> Option<TaskPage> {
         tasks: Vec::new(),
         next: None,
         total: query.count.then_some(0),
+        changes: 0,
     };
     (!matches!(query.start, PageStart::Walk { .. })).then_some(empty)
 }

@@ -1,6 +1,6 @@
 //! Who is who on either side: an adapter may number its accounts as it likes.
 
-use errand_application::ports::{AccountExport, Created, Credentials, Rotation, Start};
+use errand_application::ports::{AccountExport, Created, Credentials, Rotation, Start, Written};
 use errand_domain::UserId;
 use errand_domain::account::User;
 use errand_domain::query::TaskPage;
@@ -52,6 +52,15 @@ impl InModelIds for Created {
     fn in_model_ids(self, people: &People) -> Self {
         match self {
             Self::Task(task) => Self::Task(task.in_model_ids(people)),
+            other => other,
+        }
+    }
+}
+
+impl<T: InModelIds> InModelIds for Written<T> {
+    fn in_model_ids(self, people: &People) -> Self {
+        match self {
+            Self::Done(written) => Self::Done(written.in_model_ids(people)),
             other => other,
         }
     }
@@ -128,6 +137,10 @@ impl InModelIds for Rotation {
             Self::Limited { .. } | Self::Reused | Self::Unknown => self,
         }
     }
+}
+
+impl InModelIds for () {
+    fn in_model_ids(self, _: &People) -> Self {}
 }
 
 impl InModelIds for bool {

@@ -18,13 +18,13 @@ use errand_application::limits::Limiter;
 use errand_application::ports::{
     Clock, Created, Ended, EndedCursor, Entropy, MockAccountStore, MockDatabaseHealth, MockEventStore,
     MockLimitStore, MockPasswordHasher, MockSessionStore, MockTaskStore, MockTokenSigner, Seen, Verdict,
-    VerifiedToken,
+    VerifiedToken, Written,
 };
 use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
 use errand_domain::account::{Email, NewPassword, PasswordHash, User, Username};
 use errand_domain::limit::Take;
-use errand_domain::task::{NewTask, Priority, Tags, Task, Title};
+use errand_domain::task::{Expected, NewTask, Priority, Tags, Task, Title};
 use errand_domain::{SessionId, TaskId, Timestamp, UserId};
 use serde_json::Value;
 
@@ -81,6 +81,15 @@ struct Counting(AtomicU8);
 impl Entropy for Counting {
     fn bytes(&self) -> [u8; 32] {
         [self.0.fetch_add(1, Ordering::Relaxed); 32]
+    }
+}
+
+/// What becomes of a write where task 1 of version 1 is all that there is.
+fn written(id: TaskId, expected: &Expected) -> Written<()> {
+    match id {
+        TaskId(1) if expected.admits(1) => Written::Done(()),
+        TaskId(1) => Written::Stale,
+        _ => Written::Absent,
     }
 }
 
@@ -162,14 +171,21 @@ impl Mocks {
         self.tasks
             .expect_find()
             .returning(|_, id| Ok(Some(task(1)).filter(|t| t.id == id)));
-        self.tasks.expect_change().returning(|_, id, change, at| {
-            let mut task = task(1);
-            task.apply(change, at);
-            Ok(Some(task).filter(|t| t.id == id))
-        });
         self.tasks
-            .expect_delete()
-            .returning(|_, id, _| Ok(id == TaskId(1)));
+            .expect_change_if()
+            .returning(|_, id, expected, change, at| {
+                let mut task = task(1);
+                let written = written(id, expected);
+                task.apply(change, at);
+                Ok(match written {
+                    Written::Done(()) => Written::Done(task),
+                    Written::Stale => Written::Stale,
+                    Written::Absent => Written::Absent,
+                })
+            });
+        self.tasks
+            .expect_delete_if()
+            .returning(|_, id, expected, _| Ok(written(id, expected)));
         self.tasks.expect_create().returning(|owner, _, new, _, at| {
             Ok(Created::Task(Task::new(owner, TaskId(7), new.clone(), at)))
         });

@@ -2,8 +2,8 @@
 
 use errand_domain::task::{Description, Due, Priority, Tags, Task, Title};
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::FromQueryResult;
 use sea_orm::entity::prelude::*;
+use sea_orm::{FromQueryResult, QueryResult};
 
 use crate::error::Failure;
 
@@ -55,6 +55,24 @@ pub struct Row {
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub version: i64,
+}
+
+/// What a page is read as: its owner's counter, and a task if there is any. So both are of one moment.
+#[derive(Clone, Debug)]
+pub struct PageRow {
+    pub change_counter: i64,
+    pub row: Option<Row>,
+}
+
+impl FromQueryResult for PageRow {
+    fn from_query_result(result: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let id: Option<i64> = result.try_get(prefix, "id")?;
+        let row = id.map(|_| Row::from_query_result(result, prefix)).transpose()?;
+        Ok(Self {
+            change_counter: result.try_get(prefix, "change_counter")?,
+            row,
+        })
+    }
 }
 
 /// A [`Row`] in the trash.
