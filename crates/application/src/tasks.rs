@@ -5,11 +5,12 @@ use std::sync::Arc;
 use errand_domain::TaskId;
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 
 use crate::actor::Actor;
 use crate::error::AppError;
 use crate::events::Recorder;
-use crate::ports::{Created, TaskStore, WalkSeed, Written};
+use crate::ports::{Created, Restored, TaskStore, TrashPage, WalkSeed, Written};
 
 /// Tasks of the acting user.
 pub struct TaskService {
@@ -88,6 +89,37 @@ impl TaskService {
     pub async fn delete(&self, actor: &Actor, id: TaskId, expected: &Expected) -> Result<(), AppError> {
         let at = self.recorder.now();
         written(self.tasks.delete_if(actor.user(), id, expected, at).await?)
+    }
+
+    /// A page of what the user deleted and can take back.
+    pub async fn trash(
+        &self,
+        actor: &Actor,
+        after: Option<TrashPlace>,
+        limit: u32,
+    ) -> Result<TrashPage, AppError> {
+        let at = self.recorder.now();
+        Ok(self.tasks.trash(actor.user(), after, limit, at).await?)
+    }
+
+    /// Takes a task back.
+    pub async fn restore(&self, actor: &Actor, id: TaskId) -> Result<Task, AppError> {
+        let (most, at) = (self.most_per_user, self.recorder.now());
+        match self.tasks.restore(actor.user(), id, most, at).await? {
+            Restored::Task(task) => Ok(task),
+            Restored::Absent => Err(AppError::TaskNotFound),
+            Restored::Full => Err(AppError::TooManyTasks { most }),
+        }
+    }
+
+    /// Erases a deleted task for good.
+    pub async fn erase(&self, actor: &Actor, id: TaskId) -> Result<(), AppError> {
+        let erased = self.tasks.erase(actor.user(), id, self.recorder.now()).await?;
+        if erased {
+            Ok(())
+        } else {
+            Err(AppError::TaskNotFound)
+        }
     }
 }
 
@@ -191,6 +223,50 @@ mod tests {
         assert!(matches!(
             service.change(&actor(7), TaskId(3), &expected, &toggle).await,
             Err(AppError::Stale)
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_trash_is_the_actors() {
+        let owner = actor(7).user();
+        let mut store = MockTaskStore::new();
+        store
+            .expect_trash()
+            .withf(move |o, after, limit, now| *o == owner && after.is_none() && *limit == 5 && *now == at(0))
+            .times(1)
+            .returning(|_, _, _, _| {
+                Ok(TrashPage {
+                    tasks: Vec::new(),
+                    next: None,
+                })
+            });
+        store
+            .expect_restore()
+            .withf(move |o, id, most, _| *o == owner && *id == TaskId(3) && *most == 7)
+            .times(1)
+            .returning(|_, _, _, _| Ok(Restored::Absent));
+        store
+            .expect_restore()
+            .times(1)
+            .returning(|_, _, _, _| Ok(Restored::Full));
+        store
+            .expect_erase()
+            .withf(move |o, id, _| *o == owner && *id == TaskId(3))
+            .times(1)
+            .returning(|_, _, _| Ok(false));
+        let service = service(store);
+        assert_eq!(service.trash(&actor(7), None, 5).await.unwrap().tasks, []);
+        assert!(matches!(
+            service.restore(&actor(7), TaskId(3)).await,
+            Err(AppError::TaskNotFound)
+        ));
+        assert!(matches!(
+            service.restore(&actor(7), TaskId(3)).await,
+            Err(AppError::TooManyTasks { most: 7 })
+        ));
+        assert!(matches!(
+            service.erase(&actor(7), TaskId(3)).await,
+            Err(AppError::TaskNotFound)
         ));
     }
 

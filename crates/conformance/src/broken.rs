@@ -199,6 +199,21 @@ defects! {
     /// The counter is everybody's.
     CounterLeaks => another_owner_moves_no_counter,
 
+    /// The trash is ordered by id alone.
+    TrashGoesById => the_trash_shows_the_newest_deletion_first,
+    /// What is over is shown.
+    TrashIsForEver => the_trash_keeps_a_task_for_thirty_days,
+    /// Taking back is no change.
+    RestoresWithoutVersion => a_restored_task_is_as_it_was_but_for_version_and_time,
+    /// Taking back knows no quota.
+    RestoresBeyondQuota => a_full_owner_restores_nothing,
+    /// What is erased stays.
+    ErasesNothing => what_is_erased_is_gone_for_good,
+    /// Removes everything at once.
+    PurgesAllAtOnce => purging_removes_what_is_over_in_steps,
+    /// Anybody's trash is shown.
+    TrashLeaks => another_owner_has_another_trash,
+
     /// Ties go by id upwards, in either direction.
     TiesByAge => equal_keys_go_by_id,
     /// No due date is the largest due date.

@@ -24,8 +24,8 @@
 //! - `rotate` with an `at` before the last use: the model takes `at` as it is. The cases do not turn the clock
 //!   back there.
 //! - `start` with a session that is older than 50 living ones ends that session itself at once.
-//! - A walk is kept for ever; an adapter may forget it after an hour. A deleted task is kept for ever; an
-//!   adapter may purge it after a while, and its creation key with it.
+//! - A walk is kept for ever; an adapter may forget it after an hour. A creation key is kept for ever; an
+//!   adapter may forget it with its task.
 //! - `After` belongs to the order of creation and `Walk` to the query that began it; other combinations mean
 //!   nothing.
 
@@ -78,6 +78,8 @@ pub(crate) struct Account {
     pub(crate) last_task: i64,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     pub(crate) deleted: BTreeMap<TaskId, DeletedTask>,
+    /// What was erased, and when it was deleted.
+    pub(crate) erased: BTreeMap<TaskId, Timestamp>,
     /// Creation keys and what they made.
     pub(crate) keys: BTreeMap<String, TaskId>,
     /// Remembered walks.

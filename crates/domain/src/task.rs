@@ -156,6 +156,12 @@ impl Task {
         true
     }
 
+    /// Comes back from the trash: everything is as it was, but that this is a change.
+    pub fn restore(&mut self, now: Timestamp) {
+        self.version += 1;
+        self.updated_at = now.following(self.updated_at);
+    }
+
     /// Whether it is done.
     pub fn is_completed(&self) -> bool {
         self.completed_at.is_some()
@@ -215,6 +221,22 @@ mod tests {
             at(5)
         ));
         assert!(t.updated_at > at(9), "time never goes back");
+    }
+
+    #[test]
+    fn what_comes_back_differs_in_version_and_time_alone() {
+        let mut t = task();
+        let before = t.clone();
+        t.restore(at(9));
+        assert_eq!((t.version, t.updated_at), (2, at(9)));
+        t.restore(at(5));
+        assert!(t.version == 3 && t.updated_at > at(9), "time never goes back");
+        let as_before = Task {
+            version: before.version,
+            updated_at: before.updated_at,
+            ..t
+        };
+        assert_eq!(as_before, before);
     }
 
     #[test]

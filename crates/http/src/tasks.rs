@@ -1,6 +1,7 @@
 //! Tasks.
 
 mod list;
+pub(crate) mod trash;
 mod validator;
 
 use actix_web::http::header::{ETAG, HeaderValue, LOCATION};

@@ -7,12 +7,14 @@ mod change;
 mod create;
 mod filter;
 mod page;
+mod trash;
 mod walk;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed, Written};
+use errand_application::ports::{Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written};
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QuerySelect, Select, Value};
@@ -21,7 +23,6 @@ use crate::db::{Conn, Db};
 use crate::entities::tasks::{Column, Entity, ROW, Row};
 use crate::error::Failure;
 use crate::scope::{Owned, Scope};
-use crate::sql::Sql;
 
 /// The columns of a [`Row`], for statements written by hand.
 macro_rules! columns {
@@ -110,10 +111,55 @@ impl TaskStore for Tasks {
         expected: &Expected,
         at: Timestamp,
     ) -> Result<Written<()>, StoreError> {
-        let input = (owner, id, expected.clone(), at);
+        let input = trash::Deletion {
+            owner,
+            id,
+            expected: expected.clone(),
+            at,
+        };
+        trash::delete(&self.0, input).await
+    }
+
+    async fn trash(
+        &self,
+        owner: UserId,
+        after: Option<TrashPlace>,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<TrashPage, StoreError> {
+        let input = (owner, after, limit, at);
         self.0
-            .write_one(Scope::Owner(owner), input, |conn, (owner, id, expected, at)| {
-                Box::pin(delete(conn, *owner, *id, expected, *at))
+            .read(Scope::Owner(owner), input, |conn, (owner, after, limit, at)| {
+                Box::pin(trash::page(conn, *owner, *after, *limit, *at))
+            })
+            .await
+    }
+
+    async fn restore(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Restored, StoreError> {
+        let input = trash::Restoration { owner, id, most, at };
+        trash::restore(&self.0, input).await
+    }
+
+    async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+        self.0
+            .write_one(Scope::Owner(owner), (owner, id, at), |conn, (owner, id, at)| {
+                Box::pin(trash::erase(conn, *owner, *id, *at))
+            })
+            .await
+    }
+
+    async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError> {
+        let input = (owner, most, at);
+        // Run twice it removes no more than is over.
+        self.0
+            .write_repeatable(Scope::Owner(owner), input, |conn, (owner, most, at)| {
+                Box::pin(trash::purge(conn, *owner, *most, *at))
             })
             .await
     }
@@ -134,34 +180,6 @@ async fn find(conn: &impl ConnectionTrait, owner: UserId, id: TaskId) -> Result<
         .one(conn)
         .await?;
     row.map(Row::task).transpose()
-}
-
-const DELETE: Sql = Sql {
-    postgres: "UPDATE tasks SET deleted_at = $3 \
-               WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
-               AND id = $2 AND deleted_at IS NULL AND ($4 IS NULL OR version = ANY ($4))",
-    sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL \
-             AND ($4 IS NULL OR version IN (SELECT value FROM json_each($4)))",
-};
-
-async fn delete(
-    conn: &Conn<'_>,
-    owner: UserId,
-    id: TaskId,
-    expected: &Expected,
-    at: Timestamp,
-) -> Result<Written<()>, Failure> {
-    let values = [
-        owner.0.into(),
-        id.0.into(),
-        at.as_chrono().into(),
-        versions(conn, expected),
-    ];
-    let done = conn.execute_raw(DELETE.with(conn, values)).await?;
-    if done.rows_affected() == 1 {
-        return Ok(Written::Done(()));
-    }
-    not_written(conn, owner, id, expected).await
 }
 
 /// The expected versions as one parameter: an array, or JSON where there are no arrays; NULL for any.

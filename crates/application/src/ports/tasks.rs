@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{Restored, StoreError, TrashPage};
 
 /// What a store needs to remember a walk (see [`errand_domain::query::PageStart::Walk`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +118,10 @@ pub trait TaskStore: Send + Sync {
         Ok(written.done())
     }
 
-    /// Deletes a task, if its version is an expected one at that moment; what it held is kept for a while.
-    /// `Absent` for absent, deleted and other people's.
+    /// Deletes a task, if its version is an expected one at that moment: it goes to the trash. `Absent` for
+    /// absent, deleted and other people's. Whatever comes of it, what else the owner deleted and is over at `at` (see
+    /// [`errand_domain::trash`]) or lies beneath the newest [`errand_domain::trash::MOST`] is removed, oldest
+    /// first, [`errand_domain::trash::AT_ONCE`] at most.
     async fn delete_if(
         &self,
         owner: UserId,
@@ -132,4 +135,33 @@ pub trait TaskStore: Send + Sync {
         let written = self.delete_if(owner, id, &Expected::Any, at).await?;
         Ok(written.done().is_some())
     }
+
+    /// A page of the trash, behind a place in it: what is neither over at `at` nor erased, newest deletion first,
+    /// then greater ids first.
+    async fn trash(
+        &self,
+        owner: UserId,
+        after: Option<TrashPlace>,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<TrashPage, StoreError>;
+
+    /// Takes a task out of the trash as [`Task::restore`] says, if the owner has fewer than `most` that are not
+    /// deleted; restorations and creations under way at once may go beyond that by their number. `Absent` for what
+    /// [`Self::trash`] would not show.
+    async fn restore(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Restored, StoreError>;
+
+    /// Erases what a task in the trash held, for good. That it was deleted stays known until that is over.
+    /// `false` for what [`Self::trash`] would not show.
+    async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes what the owner deleted and is over at `at`, erased or not, oldest first, at most `most`; how many
+    /// that were.
+    async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError>;
 }

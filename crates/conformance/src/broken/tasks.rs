@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed, Written};
+use errand_application::ports::{Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written};
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{Completion, Description, Due, Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 
 use super::{Broken, Defect};
@@ -117,6 +118,15 @@ impl Broken {
         if self.is(Defect::IdsAreShared) {
             account.last_task = last.unwrap_or(0);
         }
+    }
+
+    /// The owner, or with this defect whoever has something in the trash.
+    fn with_trash_leak(&self, owner: UserId) -> UserId {
+        self.model.with(|state| {
+            let full = state.accounts.iter().find(|(_, a)| !a.deleted.is_empty());
+            full.filter(|_| self.is(Defect::TrashLeaks))
+                .map_or(owner, |(other, _)| *other)
+        })
     }
 
     /// What is said of a task that is not there.
@@ -369,5 +379,76 @@ impl TaskStore for Broken {
             Written::Absent => self.missing(expected),
             written => written,
         })
+    }
+
+    async fn trash(
+        &self,
+        owner: UserId,
+        after: Option<TrashPlace>,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<TrashPage, StoreError> {
+        let owner = self.with_trash_leak(owner);
+        let at = if self.is(Defect::TrashIsForEver) {
+            Timestamp::from_micros(0).unwrap()
+        } else {
+            at
+        };
+        let mut page = self.model.trash(owner, after, limit, at).await?;
+        if self.is(Defect::TrashGoesById) {
+            page.tasks
+                .sort_by_key(|deleted| std::cmp::Reverse(deleted.task.id));
+        }
+        Ok(page)
+    }
+
+    async fn restore(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Restored, StoreError> {
+        let most = if self.is(Defect::RestoresBeyondQuota) {
+            u32::MAX
+        } else {
+            most
+        };
+        let restored = self.model.restore(owner, id, most, at).await?;
+        Ok(match restored {
+            Restored::Task(mut task) if self.is(Defect::RestoresWithoutVersion) => {
+                task.version -= 1;
+                self.model.with(|state| {
+                    let account = state.accounts.get_mut(&owner)?;
+                    account.tasks.insert(id, task.clone())
+                });
+                Restored::Task(task)
+            }
+            other => other,
+        })
+    }
+
+    async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+        let kept = self.model.with(|state| {
+            let account = state.accounts.get(&owner)?;
+            account.trashed(id, at)
+        });
+        let erased = self.model.erase(owner, id, at).await?;
+        if let Some(deleted) = kept.filter(|_| self.is(Defect::ErasesNothing)) {
+            self.model.with(|state| {
+                let account = state.accounts.get_mut(&owner)?;
+                account.deleted.insert(id, deleted)
+            });
+        }
+        Ok(erased)
+    }
+
+    async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError> {
+        let most = if self.is(Defect::PurgesAllAtOnce) {
+            u32::MAX
+        } else {
+            most
+        };
+        self.model.purge(owner, most, at).await
     }
 }

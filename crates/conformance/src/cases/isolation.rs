@@ -1,7 +1,7 @@
 //! Something of another owner behaves like something absent, in every method of every port, and trying leaves
 //! it as it was.
 
-use errand_application::ports::{AccountExport, Rotation, Written};
+use errand_application::ports::{AccountExport, Restored, Rotation, Written};
 use errand_domain::query::{PageStart, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::session::MAX_PER_USER;
 use errand_domain::task::{Completion, Expected, TaskChange};
@@ -120,6 +120,24 @@ pub async fn another_owner_cannot_delete_a_task(stores: Stores) {
             let deleted = stores.tasks.delete_if(*stranger, *id, &expected, at(10)).await;
             assert_eq!(deleted.unwrap(), Written::Absent);
         }
+    }
+    house.is_untouched(&stores).await;
+}
+
+/// `TaskStore::trash`, `restore`, `erase` and `purge`
+pub async fn another_owner_has_another_trash(stores: Stores) {
+    let house = House::build(&stores).await;
+    for stranger in &house.strangers {
+        let page = stores.tasks.trash(*stranger, None, 10, at(10)).await.unwrap();
+        assert_eq!((page.tasks, page.next), (vec![], None));
+        for id in &house.tasks {
+            let restored = stores.tasks.restore(*stranger, *id, UNLIMITED, at(10)).await;
+            assert_eq!(restored.unwrap(), Restored::Absent);
+            assert!(!stores.tasks.erase(*stranger, *id, at(10)).await.unwrap());
+        }
+        let late = at(10).plus(days(31));
+        assert_eq!(stores.tasks.purge(*stranger, 10, late).await.unwrap(), 0);
+        assert!(!stores.tasks.delete(*stranger, TaskId(1), late).await.unwrap());
     }
     house.is_untouched(&stores).await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use errand_application::ports::Written;
+use errand_application::ports::{Restored, Written};
 use errand_domain::TaskId;
 use errand_domain::query::TaskFilter;
 use errand_domain::task::{Completion, Expected, Priority, TaskChange};
@@ -289,5 +289,31 @@ pub async fn pages_of_one_counter_are_the_same(stores: Stores) {
             assert_eq!(before.0 == after.0, before.1 == after.1, "{before:?} {after:?}");
             assert!(before.1 <= after.1, "{before:?} {after:?}");
         }
+    }
+}
+
+/// Of parallel restorations of one task exactly one did it.
+pub async fn one_of_parallel_restorations_wins(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    for _ in 0..ROUNDS {
+        let made = create_titled(&stores, ann, "a").await;
+        assert!(stores.tasks.delete(ann, made.id, at(1)).await.unwrap());
+        let answers = parallel(MANY, |_| {
+            let stores = stores.clone();
+            async move {
+                stores
+                    .tasks
+                    .restore(ann, made.id, UNLIMITED, at(2))
+                    .await
+                    .unwrap()
+            }
+        });
+        let answers = answers.await;
+        let absent = answers.iter().filter(|answer| **answer == Restored::Absent);
+        assert_eq!(absent.count(), MANY - 1);
+        assert_eq!(
+            find(&stores, ann, made.id).await.map(|task| task.version),
+            Some(2)
+        );
     }
 }

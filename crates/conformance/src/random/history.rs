@@ -112,6 +112,21 @@ pub(super) enum Event {
         task: i64,
         expected: Expected,
     },
+    Trash {
+        who: usize,
+        limit: u32,
+    },
+    Restore {
+        who: usize,
+        task: i64,
+    },
+    Erase {
+        who: usize,
+        task: i64,
+    },
+    Purge {
+        who: usize,
+    },
 }
 
 /// The first page of a list.
@@ -228,7 +243,11 @@ fn task_event() -> impl Strategy<Value = Event> {
         4 => (option::weighted(0.1, who()), 0..3_usize)
             .prop_map(|(who, place)| Event::NextPage { who, place }),
         5 => change,
-        2 => delete,
+        3 => delete,
+        1 => (who(), 1..4_u32).prop_map(|(who, limit)| Event::Trash { who, limit }),
+        2 => (who(), id()).prop_map(|(who, task)| Event::Restore { who, task }),
+        1 => (who(), id()).prop_map(|(who, task)| Event::Erase { who, task }),
+        1 => who().prop_map(|who| Event::Purge { who }),
     ]
 }
 

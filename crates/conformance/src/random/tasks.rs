@@ -85,6 +85,42 @@ impl World {
         }
     }
 
+    pub(super) async fn trash(&mut self, event: &Event) -> Result<(), Different> {
+        let (model, store) = (self.model_stores.tasks.clone(), self.store.tasks.clone());
+        let now = self.now;
+        match event {
+            Event::Trash { who, limit } => {
+                let who = self.people.get(*who);
+                let mut after = None;
+                loop {
+                    let page = model.trash(who.model, after, *limit, now).await;
+                    let in_store = store.trash(who.store, after, *limit, now).await;
+                    after = self.same(page, in_store)?.next;
+                    if after.is_none() {
+                        return Ok(());
+                    }
+                }
+            }
+            Event::Restore { who, task } => {
+                let (who, id) = (self.people.get(*who), TaskId(*task));
+                let restored = model.restore(who.model, id, MOST_TASKS, now).await;
+                let in_store = store.restore(who.store, id, MOST_TASKS, now).await;
+                self.same(restored, in_store).map(drop)
+            }
+            Event::Erase { who, task } => {
+                let (who, id) = (self.people.get(*who), TaskId(*task));
+                let erased = model.erase(who.model, id, now).await;
+                self.same(erased, store.erase(who.store, id, now).await).map(drop)
+            }
+            Event::Purge { who } => {
+                let who = self.people.get(*who);
+                let purged = model.purge(who.model, 2, now).await;
+                self.same(purged, store.purge(who.store, 2, now).await).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The counter of a page is the owner's, and has moved if the model's has since the last page.
     async fn counted(
         &mut self,

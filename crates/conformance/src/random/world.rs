@@ -201,6 +201,9 @@ impl World {
             | Event::NextPage { .. }
             | Event::Change { .. }
             | Event::Delete { .. } => self.task(event).await,
+            Event::Trash { .. } | Event::Restore { .. } | Event::Erase { .. } | Event::Purge { .. } => {
+                self.trash(event).await
+            }
         }
     }
 }

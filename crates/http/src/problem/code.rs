@@ -146,7 +146,7 @@ codes! {
         "Correct the named values.";
     QuotaExceeded "quota-exceeded" UNPROCESSABLE_ENTITY "Quota exceeded",
         "There are as many as one user may have",
-        "The user already has as many tasks as the service allows to one user. Nothing was created.",
+        "The user already has as many tasks as the service allows to one user. Nothing was created or restored.",
         "Delete what is no longer needed, or ask the operator for a larger quota.";
     TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many attempts",
         "Too many attempts; please try again later",

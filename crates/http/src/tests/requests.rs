@@ -12,13 +12,13 @@ use serde_json::json;
 
 use super::support::{Mocks, TOKEN, now, send, send_one, session, task, user};
 
-fn request(method: Method, path: &str) -> TestRequest {
+pub(super) fn request(method: Method, path: &str) -> TestRequest {
     TestRequest::with_uri(path)
         .method(method)
         .insert_header(("authorization", format!("Bearer {TOKEN}")))
 }
 
-fn with_json(method: Method, path: &str, body: &str) -> TestRequest {
+pub(super) fn with_json(method: Method, path: &str, body: &str) -> TestRequest {
     request(method, path)
         .insert_header(("content-type", "application/json"))
         .set_payload(body.to_owned())
@@ -295,77 +295,6 @@ async fn tasks_have_a_place_and_a_validator() {
     for answer in &answers {
         assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
         assert!(answer.headers.get_all("vary").any(|v| v == "Authorization"));
-    }
-}
-
-/// The store is asked for a page only if the client cannot have it: anything else that is called fails.
-#[actix_web::test]
-async fn an_unchanged_list_is_told_by_the_counter_alone() {
-    let page = || {
-        let mut mocks = Mocks::default();
-        mocks.tasks.expect_page().times(1).returning(|_, _, _| {
-            Ok(Some(TaskPage {
-                tasks: vec![task(1)],
-                next: None,
-                total: None,
-                changes: 4,
-            }))
-        });
-        mocks
-    };
-    let first = send_one(page(), request(Method::GET, "/api/1/tasks?q=milk")).await;
-    let tag = first.header("etag").unwrap().to_owned();
-    assert!(tag.starts_with("\"4-"), "{tag}");
-    let again = |path: &str, tag: &str| request(Method::GET, path).insert_header(("if-none-match", tag));
-    let mut mocks = Mocks::default();
-    mocks.tasks.expect_changes().times(1).returning(|_| Ok(4));
-    let answer = send_one(mocks, again("/api/1/tasks?q=MILK&limit=1000", &tag)).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("etag")),
-        (304, Some(tag.as_str()))
-    );
-    assert!(answer.body.is_empty());
-    assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
-    let mut mocks = page();
-    mocks.tasks.expect_changes().times(1).returning(|_| Ok(5));
-    assert_eq!(
-        send_one(mocks, again("/api/1/tasks?q=milk", &tag)).await.status,
-        200
-    );
-    // Of another list: not even the counter is asked for.
-    let other = again("/api/1/tasks?q=bread", &tag);
-    assert_eq!(send_one(page(), other).await.status, 200);
-    for malformed in ["4", "\"", "W/4"] {
-        let answer = send_one(Mocks::default(), again("/api/1/tasks", malformed)).await;
-        assert_eq!(answer.code(), "bad-request");
-    }
-}
-
-#[actix_web::test]
-async fn a_write_may_be_meant_for_a_version() {
-    for (condition, status) in [
-        ("\"1\"", 200),
-        ("*", 200),
-        ("\"2\"", 412),
-        ("W/\"1\"", 412),
-        ("1", 400),
-    ] {
-        let requests = [
-            with_json(Method::PUT, "/api/1/tasks/1", r#"{"title":"bread"}"#),
-            with_json(Method::PATCH, "/api/1/tasks/1", r#"{"title":"bread"}"#),
-            request(Method::PATCH, "/api/1/tasks/1/complete"),
-            request(Method::DELETE, "/api/1/tasks/1"),
-        ];
-        for request in requests {
-            let request = request.insert_header(("if-match", condition));
-            let answer = send_one(Mocks::default().with_task(), request).await;
-            assert_eq!(answer.status, status, "{condition}");
-        }
-    }
-    for (path, condition) in [("/api/1/tasks/9", "\"2\""), ("/api/1/tasks/x", "*")] {
-        let request = request(Method::DELETE, path).insert_header(("if-match", condition));
-        let answer = send_one(Mocks::default().with_task(), request).await;
-        assert_eq!(answer.code(), "task-not-found", "absent, whatever is expected");
     }
 }
 

@@ -17,8 +17,8 @@ use errand_application::in_flight::InFlight;
 use errand_application::limits::Limiter;
 use errand_application::ports::{
     Clock, Created, Ended, EndedCursor, Entropy, MockAccountStore, MockDatabaseHealth, MockEventStore,
-    MockLimitStore, MockPasswordHasher, MockSessionStore, MockTaskStore, MockTokenSigner, Seen, Verdict,
-    VerifiedToken, Written,
+    MockLimitStore, MockPasswordHasher, MockSessionStore, MockTaskStore, MockTokenSigner, Restored, Seen,
+    Verdict, VerifiedToken, Written,
 };
 use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
@@ -166,7 +166,7 @@ impl Mocks {
         self
     }
 
-    /// A store with task 1 and no other.
+    /// A store with task 1 and no other, tasks 2 and 3 in the trash, and room for 2.
     pub fn with_task(mut self) -> Self {
         self.tasks
             .expect_find()
@@ -186,6 +186,18 @@ impl Mocks {
         self.tasks
             .expect_delete_if()
             .returning(|_, id, expected, _| Ok(written(id, expected)));
+        self.tasks.expect_restore().returning(|_, id, _, at| {
+            let mut task = task(2);
+            task.restore(at);
+            Ok(match id {
+                TaskId(2) => Restored::Task(task),
+                TaskId(3) => Restored::Full,
+                _ => Restored::Absent,
+            })
+        });
+        self.tasks
+            .expect_erase()
+            .returning(|_, id, _| Ok(id == TaskId(2)));
         self.tasks.expect_create().returning(|owner, _, new, _, at| {
             Ok(Created::Task(Task::new(owner, TaskId(7), new.clone(), at)))
         });

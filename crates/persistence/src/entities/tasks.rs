@@ -1,5 +1,6 @@
 //! Tasks.
 
+use errand_application::ports::DeletedTask;
 use errand_domain::task::{Description, Due, Priority, Tags, Task, Title};
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::entity::prelude::*;
@@ -33,6 +34,8 @@ pub struct Model {
     /// The owner's change counter when it last changed; written by triggers.
     pub change_seq: i64,
     pub deleted_at: Option<DateTimeUtc>,
+    /// When what it held was erased.
+    pub erased_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -81,6 +84,15 @@ pub struct TrashRow {
     #[sea_orm(nested)]
     pub row: Row,
     pub deleted_at: DateTimeUtc,
+}
+
+impl TrashRow {
+    pub fn deleted(self) -> Result<DeletedTask, Failure> {
+        Ok(DeletedTask {
+            task: self.row.task()?,
+            deleted_at: Timestamp::new(self.deleted_at),
+        })
+    }
 }
 
 /// The columns of a [`Row`], for statements that sea-orm builds.

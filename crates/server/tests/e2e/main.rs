@@ -36,3 +36,4 @@ mod sessions;
 mod support;
 mod tasks;
 mod transcripts;
+mod trash;
