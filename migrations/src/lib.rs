@@ -15,6 +15,7 @@ use sea_orm_migration::{MigrationTrait, async_trait};
 
 mod m20261123_000001_initial;
 mod m20261124_000002_defence;
+mod m20261124_000003_trash;
 
 /// All steps in their order.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261123_000001_initial::Migration),
             Box::new(m20261124_000002_defence::Migration),
+            Box::new(m20261124_000003_trash::Migration),
         ]
     }
 }
@@ -41,6 +43,13 @@ mod tests {
             .iter()
             .map(|step| step.name().to_owned())
             .collect();
-        assert_eq!(names, ["m20261123_000001_initial", "m20261124_000002_defence"]);
+        assert_eq!(
+            names,
+            [
+                "m20261123_000001_initial",
+                "m20261124_000002_defence",
+                "m20261124_000003_trash"
+            ]
+        );
     }
 }

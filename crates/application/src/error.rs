@@ -36,6 +36,9 @@ pub enum AppError {
     /// This user has no such task.
     #[error("task not found")]
     TaskNotFound,
+    /// The task has another version than the writer expects.
+    #[error("the task has changed meanwhile")]
+    Stale,
     /// This user has no such session.
     #[error("session not found")]
     SessionNotFound,

@@ -22,6 +22,7 @@ pub mod health;
 pub mod in_flight;
 pub mod limits;
 pub mod ports;
+pub mod purge;
 pub mod refresh;
 pub mod sessions;
 mod sha256;

@@ -13,16 +13,18 @@ mod passwords;
 mod sessions;
 mod tasks;
 mod tokens;
+mod trash;
 
-pub use accounts::{AccountExport, AccountState, AccountStore, Credentials, DeletedTask, NewAccount};
+pub use accounts::{AccountExport, AccountState, AccountStore, Credentials, NewAccount};
 pub use clock::{Clock, Entropy};
 pub use events::EventStore;
 pub use health::{DatabaseHealth, Seen};
 pub use limits::{Bucket, LimitStore};
 pub use passwords::{HasherError, PasswordHasher, Verdict};
 pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start};
-pub use tasks::{Created, TaskStore, WalkSeed};
+pub use tasks::{Created, TaskStore, WalkSeed, Written};
 pub use tokens::{AccessClaims, TokenSigner, VerifiedToken};
+pub use trash::{DeletedTask, Restored, TrashPage};
 
 #[cfg(any(test, feature = "test-support"))]
 pub use {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use errand_domain::TaskId;
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 
 use crate::actor::Actor;
 use crate::error::AppError;
 use crate::events::Recorder;
-use crate::ports::{Created, TaskStore, WalkSeed};
+use crate::ports::{Created, Restored, TaskStore, TrashPage, WalkSeed, Written};
 
 /// Tasks of the acting user.
 pub struct TaskService {
@@ -41,6 +42,11 @@ impl TaskService {
             .ok_or(AppError::CursorExpired)
     }
 
+    /// What [`TaskPage::changes`] would be now.
+    pub async fn changes(&self, actor: &Actor) -> Result<i64, AppError> {
+        Ok(self.tasks.changes(actor.user()).await?)
+    }
+
     /// Makes a task.
     pub async fn create(&self, actor: &Actor, task: &NewTask) -> Result<Task, AppError> {
         let at = self.recorder.now();
@@ -64,22 +70,64 @@ impl TaskService {
     }
 
     /// Changes a task.
-    pub async fn change(&self, actor: &Actor, id: TaskId, change: &TaskChange) -> Result<Task, AppError> {
-        let changed = self
-            .tasks
-            .change(actor.user(), id, change, self.recorder.now())
-            .await?;
-        changed.ok_or(AppError::TaskNotFound)
+    pub async fn change(
+        &self,
+        actor: &Actor,
+        id: TaskId,
+        expected: &Expected,
+        change: &TaskChange,
+    ) -> Result<Task, AppError> {
+        let at = self.recorder.now();
+        written(
+            self.tasks
+                .change_if(actor.user(), id, expected, change, at)
+                .await?,
+        )
     }
 
     /// Deletes a task.
-    pub async fn delete(&self, actor: &Actor, id: TaskId) -> Result<(), AppError> {
-        let deleted = self.tasks.delete(actor.user(), id, self.recorder.now()).await?;
-        if deleted {
+    pub async fn delete(&self, actor: &Actor, id: TaskId, expected: &Expected) -> Result<(), AppError> {
+        let at = self.recorder.now();
+        written(self.tasks.delete_if(actor.user(), id, expected, at).await?)
+    }
+
+    /// A page of what the user deleted and can take back.
+    pub async fn trash(
+        &self,
+        actor: &Actor,
+        after: Option<TrashPlace>,
+        limit: u32,
+    ) -> Result<TrashPage, AppError> {
+        let at = self.recorder.now();
+        Ok(self.tasks.trash(actor.user(), after, limit, at).await?)
+    }
+
+    /// Takes a task back.
+    pub async fn restore(&self, actor: &Actor, id: TaskId) -> Result<Task, AppError> {
+        let (most, at) = (self.most_per_user, self.recorder.now());
+        match self.tasks.restore(actor.user(), id, most, at).await? {
+            Restored::Task(task) => Ok(task),
+            Restored::Absent => Err(AppError::TaskNotFound),
+            Restored::Full => Err(AppError::TooManyTasks { most }),
+        }
+    }
+
+    /// Erases a deleted task for good.
+    pub async fn erase(&self, actor: &Actor, id: TaskId) -> Result<(), AppError> {
+        let erased = self.tasks.erase(actor.user(), id, self.recorder.now()).await?;
+        if erased {
             Ok(())
         } else {
             Err(AppError::TaskNotFound)
         }
+    }
+}
+
+fn written<T>(written: Written<T>) -> Result<T, AppError> {
+    match written {
+        Written::Done(written) => Ok(written),
+        Written::Stale => Err(AppError::Stale),
+        Written::Absent => Err(AppError::TaskNotFound),
     }
 }
 
@@ -117,15 +165,20 @@ mod tests {
             .times(1)
             .returning(|_, _| Ok(None));
         store
-            .expect_delete()
-            .withf(move |o, _, _| *o == owner)
+            .expect_delete_if()
+            .withf(move |o, _, expected, _| *o == owner && *expected == Expected::Any)
             .times(1)
-            .returning(|_, _, _| Ok(false));
+            .returning(|_, _, _, _| Ok(Written::Absent));
         store
-            .expect_change()
-            .withf(move |o, _, _, _| *o == owner)
+            .expect_change_if()
+            .withf(move |o, _, expected, _, _| *o == owner && *expected == Expected::Any)
             .times(1)
-            .returning(|_, _, _, _| Ok(None));
+            .returning(|_, _, _, _, _| Ok(Written::Absent));
+        store
+            .expect_changes()
+            .withf(move |o| *o == owner)
+            .times(1)
+            .returning(|_| Ok(12));
         let service = service(store);
         let toggle = TaskChange::completing(Completion::Toggle);
         assert!(matches!(
@@ -133,11 +186,86 @@ mod tests {
             Err(AppError::TaskNotFound)
         ));
         assert!(matches!(
-            service.delete(&actor(7), TaskId(3)).await,
+            service.delete(&actor(7), TaskId(3), &Expected::Any).await,
             Err(AppError::TaskNotFound)
         ));
         assert!(matches!(
-            service.change(&actor(7), TaskId(3), &toggle).await,
+            service
+                .change(&actor(7), TaskId(3), &Expected::Any, &toggle)
+                .await,
+            Err(AppError::TaskNotFound)
+        ));
+        assert_eq!(service.changes(&actor(7)).await.unwrap(), 12);
+    }
+
+    #[tokio::test]
+    async fn what_is_expected_is_passed_on_and_may_have_changed() {
+        let expected = Expected::OneOf(vec![2]);
+        let mut store = MockTaskStore::new();
+        let wanted = expected.clone();
+        store
+            .expect_delete_if()
+            .withf(move |_, _, expected, _| *expected == wanted)
+            .times(1)
+            .returning(|_, _, _, _| Ok(Written::Stale));
+        let wanted = expected.clone();
+        store
+            .expect_change_if()
+            .withf(move |_, _, expected, _, _| *expected == wanted)
+            .times(1)
+            .returning(|_, _, _, _, _| Ok(Written::Stale));
+        let service = service(store);
+        let toggle = TaskChange::completing(Completion::Toggle);
+        assert!(matches!(
+            service.delete(&actor(7), TaskId(3), &expected).await,
+            Err(AppError::Stale)
+        ));
+        assert!(matches!(
+            service.change(&actor(7), TaskId(3), &expected, &toggle).await,
+            Err(AppError::Stale)
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_trash_is_the_actors() {
+        let owner = actor(7).user();
+        let mut store = MockTaskStore::new();
+        store
+            .expect_trash()
+            .withf(move |o, after, limit, now| *o == owner && after.is_none() && *limit == 5 && *now == at(0))
+            .times(1)
+            .returning(|_, _, _, _| {
+                Ok(TrashPage {
+                    tasks: Vec::new(),
+                    next: None,
+                })
+            });
+        store
+            .expect_restore()
+            .withf(move |o, id, most, _| *o == owner && *id == TaskId(3) && *most == 7)
+            .times(1)
+            .returning(|_, _, _, _| Ok(Restored::Absent));
+        store
+            .expect_restore()
+            .times(1)
+            .returning(|_, _, _, _| Ok(Restored::Full));
+        store
+            .expect_erase()
+            .withf(move |o, id, _| *o == owner && *id == TaskId(3))
+            .times(1)
+            .returning(|_, _, _| Ok(false));
+        let service = service(store);
+        assert_eq!(service.trash(&actor(7), None, 5).await.unwrap().tasks, []);
+        assert!(matches!(
+            service.restore(&actor(7), TaskId(3)).await,
+            Err(AppError::TaskNotFound)
+        ));
+        assert!(matches!(
+            service.restore(&actor(7), TaskId(3)).await,
+            Err(AppError::TooManyTasks { most: 7 })
+        ));
+        assert!(matches!(
+            service.erase(&actor(7), TaskId(3)).await,
             Err(AppError::TaskNotFound)
         ));
     }

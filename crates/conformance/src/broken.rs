@@ -184,6 +184,36 @@ defects! {
     /// Deleting again moves `deleted_at`.
     DeletesTwice => a_deleted_task_is_kept_as_it_was,
 
+    /// Writes whatever version is expected.
+    ExpectsNothing => a_write_for_another_version_does_nothing,
+    /// Looks at the version in one step and writes in another.
+    ChecksVersionInTwoSteps => one_of_parallel_writers_for_a_version_wins,
+    /// A task that is not there has another version.
+    AbsentIsStale => an_absent_task_is_absent_whatever_is_expected,
+    /// A deletion is no change.
+    CountsNoDeletion => the_counter_moves_with_every_change_and_only_then,
+    /// An empty page has nothing to take the counter from.
+    EmptyPageHasNoCounter => a_page_says_of_which_counter_it_is,
+    /// The counter is read after the page.
+    ReadsCounterAfterwards => pages_of_one_counter_are_the_same,
+    /// The counter is everybody's.
+    CounterLeaks => another_owner_moves_no_counter,
+
+    /// The trash is ordered by id alone.
+    TrashGoesById => the_trash_shows_the_newest_deletion_first,
+    /// What is over is shown.
+    TrashIsForEver => the_trash_keeps_a_task_for_thirty_days,
+    /// Taking back is no change.
+    RestoresWithoutVersion => a_restored_task_is_as_it_was_but_for_version_and_time,
+    /// Taking back knows no quota.
+    RestoresBeyondQuota => a_full_owner_restores_nothing,
+    /// What is erased stays.
+    ErasesNothing => what_is_erased_is_gone_for_good,
+    /// Removes everything at once.
+    PurgesAllAtOnce => purging_removes_what_is_over_in_steps,
+    /// Anybody's trash is shown.
+    TrashLeaks => another_owner_has_another_trash,
+
     /// Ties go by id upwards, in either direction.
     TiesByAge => equal_keys_go_by_id,
     /// No due date is the largest due date.

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod changes;
+pub mod conditions;
 pub mod disabled;
 pub mod events;
 pub mod filters;
@@ -17,6 +18,7 @@ pub mod refresh;
 pub mod sessions;
 pub mod task_races;
 pub mod tasks;
+pub mod trash;
 pub mod walks;
 
 use std::pin::Pin;
@@ -78,6 +80,8 @@ mod tests {
             ("refresh", include_str!("cases/refresh.rs")),
             ("tasks", include_str!("cases/tasks.rs")),
             ("changes", include_str!("cases/changes.rs")),
+            ("conditions", include_str!("cases/conditions.rs")),
+            ("trash", include_str!("cases/trash.rs")),
             ("pages", include_str!("cases/pages.rs")),
             ("filters", include_str!("cases/filters.rs")),
             ("walks", include_str!("cases/walks.rs")),

@@ -124,6 +124,23 @@ macro_rules! for_each_case {
                 versions_count_the_changes,
                 a_change_touches_no_other_task,
             }
+            conditions {
+                a_write_for_the_right_version_is_done,
+                a_write_for_another_version_does_nothing,
+                an_absent_task_is_absent_whatever_is_expected,
+                the_counter_moves_with_every_change_and_only_then,
+                a_page_says_of_which_counter_it_is,
+            }
+            trash {
+                the_trash_shows_the_newest_deletion_first,
+                the_trash_keeps_a_task_for_thirty_days,
+                a_restored_task_is_as_it_was_but_for_version_and_time,
+                what_is_not_in_the_trash_is_not_restored,
+                a_full_owner_restores_nothing,
+                what_is_erased_is_gone_for_good,
+                a_deletion_removes_what_is_over,
+                purging_removes_what_is_over_in_steps,
+            }
             pages {
                 every_order_is_the_domains,
                 equal_keys_go_by_id,
@@ -165,7 +182,9 @@ macro_rules! for_each_case {
             isolation {
                 another_owner_cannot_find_a_task,
                 another_owner_cannot_change_a_task,
+                another_owner_moves_no_counter,
                 another_owner_cannot_delete_a_task,
+                another_owner_has_another_trash,
                 another_owner_cannot_use_a_creation_key,
                 another_owners_pages_are_empty,
                 another_owner_cannot_follow_a_walk,
@@ -205,6 +224,10 @@ macro_rules! for_each_case {
                 a_task_deleted_while_changing_stays_deleted,
                 one_of_parallel_deletions_wins,
                 changes_and_creations_at_once_do_not_disturb_each_other,
+                one_of_parallel_writers_for_a_version_wins,
+                writers_who_try_again_all_count,
+                pages_of_one_counter_are_the_same,
+                one_of_parallel_restorations_wins,
             }
         }
     };

@@ -11,6 +11,7 @@
 //! - **Asked:** `next` is `None` exactly if nothing more would be shown now, and the pages of a walk are filled
 //!   to the limit while there is something to fill them with.
 //! - **Asked:** `total` counts what the filter lets through at the moment of the page, wherever the page begins.
+//! - By how much the change counter moves is open, as long as it goes up.
 //! - **Asked:** `deleted_at` is the `at` of the deletion; the task in the trash is otherwise untouched, its
 //!   version included.
 //! - **Asked:** a replay changes nothing: neither `last_used_at` nor the expiry.
@@ -23,8 +24,8 @@
 //! - `rotate` with an `at` before the last use: the model takes `at` as it is. The cases do not turn the clock
 //!   back there.
 //! - `start` with a session that is older than 50 living ones ends that session itself at once.
-//! - A walk is kept for ever; an adapter may forget it after an hour. A deleted task is kept for ever; an
-//!   adapter may purge it after a while, and its creation key with it.
+//! - A walk is kept for ever; an adapter may forget it after an hour. A creation key is kept for ever; an
+//!   adapter may forget it with its task.
 //! - `After` belongs to the order of creation and `Walk` to the query that began it; other combinations mean
 //!   nothing.
 
@@ -77,12 +78,14 @@ pub(crate) struct Account {
     pub(crate) last_task: i64,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     pub(crate) deleted: BTreeMap<TaskId, DeletedTask>,
+    /// What was erased, and when it was deleted.
+    pub(crate) erased: BTreeMap<TaskId, Timestamp>,
     /// Creation keys and what they made.
     pub(crate) keys: BTreeMap<String, TaskId>,
     /// Remembered walks.
     pub(crate) walks: BTreeMap<Uuid, Vec<TaskId>>,
     /// The change counter.
-    pub(crate) changes: u64,
+    pub(crate) changes: i64,
 }
 
 /// A session with its refresh tokens.
@@ -110,7 +113,7 @@ impl Model {
     }
 
     /// The owner's change counter; `None` if the account is gone.
-    pub fn change_counter(&self, owner: UserId) -> Option<u64> {
+    pub fn change_counter(&self, owner: UserId) -> Option<i64> {
         self.with(|state| state.accounts.get(&owner).map(|account| account.changes))
     }
 

@@ -21,6 +21,7 @@ pub mod session;
 pub mod task;
 pub mod text;
 pub mod time;
+pub mod trash;
 
 pub use fault::{Fault, FieldFault};
 pub use id::{SessionId, TaskId, UserId};

@@ -186,6 +186,8 @@ pub struct TaskPage {
     pub next: Option<PageStart>,
     /// All tasks that the filter lets through, if asked for.
     pub total: Option<u64>,
+    /// The owner's change counter when the tasks were read: as long as it stays, so does the page.
+    pub changes: i64,
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Tasks: what they hold and how they change.
 
 mod due;
+mod expected;
 mod priority;
 mod tags;
 mod title;
 
 pub use due::Due;
+pub use expected::Expected;
 pub use priority::Priority;
 pub use tags::{TAG_MAX_CHARS, TAGS_MAX, Tags};
 pub use title::{DESCRIPTION_MAX_CHARS, Description, TITLE_MAX_CHARS, Title};
@@ -122,7 +124,7 @@ impl Task {
     /// Applies a change. Fields that already have their new value do not count: without any other nothing
     /// moves, `version` and `updated_at` included. Says whether something moved.
     ///
-    /// This is the specification of `TaskStore::change`; an adapter may do it in one statement.
+    /// This is the specification of `TaskStore::change_if`; an adapter may do it in one statement.
     pub fn apply(&mut self, change: &TaskChange, now: Timestamp) -> bool {
         let mut next = self.clone();
         // Destructured, so that a new field cannot be forgotten.
@@ -152,6 +154,12 @@ impl Task {
         next.updated_at = now.following(self.updated_at);
         *self = next;
         true
+    }
+
+    /// Comes back from the trash: everything is as it was, but that this is a change.
+    pub fn restore(&mut self, now: Timestamp) {
+        self.version += 1;
+        self.updated_at = now.following(self.updated_at);
     }
 
     /// Whether it is done.
@@ -213,6 +221,22 @@ mod tests {
             at(5)
         ));
         assert!(t.updated_at > at(9), "time never goes back");
+    }
+
+    #[test]
+    fn what_comes_back_differs_in_version_and_time_alone() {
+        let mut t = task();
+        let before = t.clone();
+        t.restore(at(9));
+        assert_eq!((t.version, t.updated_at), (2, at(9)));
+        t.restore(at(5));
+        assert!(t.version == 3 && t.updated_at > at(9), "time never goes back");
+        let as_before = Task {
+            version: before.version,
+            updated_at: before.updated_at,
+            ..t
+        };
+        assert_eq!(as_before, before);
     }
 
     #[test]

@@ -8,12 +8,16 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter};
+use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
 const VERSION: u8 = 1;
 const AFTER: u8 = 1;
 const WALK: u8 = 2;
+const TRASH: u8 = 3;
+/// No version of a cursor.
+const PAGE: u8 = 0;
 
 /// The list that a cursor belongs to.
 pub(crate) struct List<'a> {
@@ -71,6 +75,20 @@ impl List<'_> {
         }
     }
 
+    /// What tells this page from every other, and the shape in which this version of errand sends it.
+    pub(crate) fn digest(&self, start: PageStart, limit: u32, count: bool) -> String {
+        let mut bytes = vec![PAGE];
+        match start {
+            PageStart::Offset(offset) => bytes.extend(offset.to_be_bytes()),
+            // The cursor is of one length and holds everything.
+            start => bytes.extend(self.encode(start).unwrap_or_default().as_bytes()),
+        }
+        bytes.extend(limit.to_be_bytes());
+        bytes.push(u8::from(count));
+        bytes.extend(env!("CARGO_PKG_VERSION").as_bytes());
+        format!("{:016x}", u64::from_be_bytes(self.check(&bytes)))
+    }
+
     fn check(&self, position: &[u8]) -> [u8; 8] {
         // Destructured, so that a new condition cannot be forgotten.
         let TaskFilter {
@@ -91,11 +109,40 @@ impl List<'_> {
         hash.list(words.iter().map(String::as_str));
         hash.option(due_before.map(Timestamp::micros));
         hash.option(due_after.map(Timestamp::micros));
-        let digest = hash.0.finish();
-        let mut check = [0; 8];
-        check.copy_from_slice(digest.as_ref().split_at(8).0);
-        check
+        hash.short()
     }
+}
+
+/// The cursor of a place in the trash.
+pub(crate) fn encode_trash(owner: UserId, place: TrashPlace) -> String {
+    let mut bytes = vec![VERSION, TRASH];
+    bytes.extend(place.deleted_at.micros().to_be_bytes());
+    bytes.extend(place.id.0.to_be_bytes());
+    let check = check_trash(owner, &bytes);
+    bytes.extend(check);
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The place of a cursor; `None` unless it was made for this owner's trash.
+pub(crate) fn decode_trash(owner: UserId, cursor: &str) -> Option<TrashPlace> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (position, check) = bytes.split_last_chunk::<8>()?;
+    let fields = position.strip_prefix(&[VERSION, TRASH])?;
+    if check_trash(owner, position) != *check {
+        return None;
+    }
+    let (micros, id) = fields.split_first_chunk::<8>()?;
+    Some(TrashPlace {
+        deleted_at: Timestamp::from_micros(i64::from_be_bytes(*micros))?,
+        id: TaskId(i64::from_be_bytes(id.try_into().ok()?)),
+    })
+}
+
+fn check_trash(owner: UserId, position: &[u8]) -> [u8; 8] {
+    let mut hash = Hash(digest::Context::new(&digest::SHA256));
+    hash.part(position);
+    hash.part(&owner.0.to_be_bytes());
+    hash.short()
 }
 
 fn sort_key(key: SortKey) -> u8 {
@@ -112,6 +159,14 @@ fn sort_key(key: SortKey) -> u8 {
 struct Hash(digest::Context);
 
 impl Hash {
+    /// The beginning of what came out.
+    fn short(self) -> [u8; 8] {
+        let digest = self.0.finish();
+        let mut check = [0; 8];
+        check.copy_from_slice(digest.as_ref().split_at(8).0);
+        check
+    }
+
     fn part(&mut self, bytes: &[u8]) {
         self.0.update(&bytes.len().to_be_bytes());
         self.0.update(bytes);
@@ -186,6 +241,28 @@ mod tests {
             for other in [format!("{cursor}A"), format!("{cursor}="), format!(" {cursor}")] {
                 assert_eq!(list(&filter).decode(&other), None, "{other}");
             }
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_trash_fits_only_its_owners() {
+        let place = TrashPlace {
+            deleted_at: Timestamp::parse("2026-11-23T07:00:26.000001Z").unwrap(),
+            id: TaskId(i64::MAX),
+        };
+        let cursor = encode_trash(UserId(1), place);
+        assert_eq!(decode_trash(UserId(1), &cursor), Some(place));
+        assert_eq!(decode_trash(UserId(2), &cursor), None);
+        let filter = TaskFilter::default();
+        assert_eq!(list(&filter).decode(&cursor), None);
+        let of_a_list = list(&filter).encode(positions()[0]).unwrap();
+        assert_eq!(decode_trash(UserId(1), &of_a_list), None);
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&cursor).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut other = bytes.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            let other = BASE64_URL_SAFE_NO_PAD.encode(other);
+            assert_eq!(decode_trash(UserId(1), &other), None, "{bit}");
         }
     }
 

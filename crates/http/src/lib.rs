@@ -18,6 +18,7 @@ pub mod problem;
 mod accounts;
 mod auth;
 mod body;
+mod conditions;
 mod context;
 mod cursor;
 mod drain;

@@ -325,6 +325,7 @@ impl From<AppError> for Problem {
             AppError::InvalidRefreshToken => Self::new(Code::InvalidRefreshToken),
             AppError::WrongUser => Self::new(Code::WrongUser),
             AppError::TaskNotFound => Self::new(Code::TaskNotFound),
+            AppError::Stale => Self::new(Code::PreconditionFailed),
             AppError::SessionNotFound => Self::new(Code::SessionNotFound),
             AppError::CursorExpired => Self::new(Code::CursorExpired),
             AppError::Limited(limited) => Self::limited(&limited),

@@ -98,6 +98,9 @@ const DELETE: Method = Method::DELETE;
 const TASKS: &str = "/api/{user_id}/tasks";
 const TASK: &str = "/api/{user_id}/tasks/{id}";
 const COMPLETE: &str = "/api/{user_id}/tasks/{id}/complete";
+const TRASH: &str = "/api/{user_id}/trash";
+const TRASHED: &str = "/api/{user_id}/trash/{id}";
+const RESTORE: &str = "/api/{user_id}/trash/{id}/restore";
 const SESSIONS: &str = "/api/{user_id}/sessions";
 const SESSION: &str = "/api/{user_id}/sessions/{session_id}";
 
@@ -130,6 +133,9 @@ static ENDPOINTS: &[Endpoint] = &[
     owner(PATCH, TASK, || web::to(tasks::change)),
     owner(DELETE, TASK, || web::to(tasks::delete)),
     owner(PATCH, COMPLETE, || web::to(tasks::complete)),
+    owner(GET, TRASH, || web::to(tasks::trash::list)).with_query(tasks::trash::PARAMETERS),
+    owner(DELETE, TRASHED, || web::to(tasks::trash::erase)),
+    owner(POST, RESTORE, || web::to(tasks::trash::restore)),
 ];
 
 /// Every route.

@@ -100,7 +100,14 @@ fn cors(origins: &[String]) -> Cors {
         "ratelimit-policy",
         "www-authenticate",
     ];
-    let allowed = ["authorization", "content-type", "accept", "x-request-id"];
+    let allowed = [
+        "authorization",
+        "content-type",
+        "accept",
+        "if-match",
+        "if-none-match",
+        "x-request-id",
+    ];
     let cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(allowed.map(HeaderName::from_static))

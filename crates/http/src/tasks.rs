@@ -1,6 +1,8 @@
 //! Tasks.
 
 mod list;
+pub(crate) mod trash;
+mod validator;
 
 use actix_web::http::header::{ETAG, HeaderValue, LOCATION};
 use actix_web::web::{Data, ReqData};
@@ -12,12 +14,14 @@ use errand_domain::{Fault, TaskId, Timestamp};
 use serde::Serialize;
 
 use crate::body::{AUTH_MAX, JsonBody, OptionalJsonBody, TASK_MAX};
+use crate::conditions::{expected, if_none_match};
 use crate::context::Services;
 use crate::context::segment;
 use crate::fields::Fields;
 use crate::problem::{Code, Invalid, Problem};
 use crate::query::Query;
 use crate::wire::{Message, Shown};
+use validator::Validator;
 
 pub(crate) use list::PARAMETERS as LIST_PARAMETERS;
 
@@ -154,20 +158,41 @@ fn id(req: &HttpRequest) -> Result<TaskId, Problem> {
 /// A task as the answer; its version is the strong validator.
 fn answer(mut response: HttpResponseBuilder, task: &Task) -> HttpResponse {
     response
-        .insert_header((ETAG, format!("\"{}\"", task.version)))
+        .insert_header((ETAG, quoted(&task.version.to_string())))
         .json(TaskJson::from(task))
+}
+
+/// The client has it already.
+fn not_modified(tag: &str) -> HttpResponse {
+    HttpResponse::NotModified()
+        .insert_header((ETAG, quoted(tag)))
+        .finish()
+}
+
+fn quoted(tag: &str) -> String {
+    format!("\"{tag}\"")
 }
 
 /// `GET /api/{user_id}/tasks`
 pub(crate) async fn list(
+    req: HttpRequest,
     services: Data<Services>,
     actor: ReqData<Actor>,
     query: ReqData<Query>,
 ) -> Result<HttpResponse, Problem> {
     let owner = actor.user();
     let wanted = list::read(&query, owner)?;
+    let validator = Validator::new(owner, &wanted, services.clock.now());
+    // Whoever polls an unchanged list costs one row, and leaves no walk behind.
+    if let Some(condition) = if_none_match(&req)?.filter(|has| validator.may_be_known(has)) {
+        let changes = services.tasks.changes(&actor).await?;
+        if let Some(tag) = validator.known(&condition, changes) {
+            return Ok(not_modified(&tag));
+        }
+    }
     let page = services.tasks.list(&actor, &wanted).await?;
     let mut response = HttpResponse::Ok();
+    response.insert_header((ETAG, quoted(&validator.of(&page))));
     if let Some(link) = list::next_link(&query, owner, &wanted, page.next) {
         response.insert_header(("link", link));
     }
@@ -197,7 +222,12 @@ pub(crate) async fn get(
     services: Data<Services>,
     actor: ReqData<Actor>,
 ) -> Result<HttpResponse, Problem> {
+    let condition = if_none_match(&req)?;
     let task = services.tasks.get(&actor, id(&req)?).await?;
+    let tag = task.version.to_string();
+    if condition.is_some_and(|has| has.knows(&tag)) {
+        return Ok(not_modified(&tag));
+    }
     Ok(answer(HttpResponse::Ok(), &task))
 }
 
@@ -209,7 +239,11 @@ pub(crate) async fn change(
     body: JsonBody<TASK_MAX>,
 ) -> Result<HttpResponse, Problem> {
     let change = task_change(body.0)?;
-    let task = services.tasks.change(&actor, id(&req)?, &change).await?;
+    let expected = expected(&req)?;
+    let task = services
+        .tasks
+        .change(&actor, id(&req)?, &expected, &change)
+        .await?;
     Ok(answer(HttpResponse::Ok(), &task))
 }
 
@@ -219,8 +253,9 @@ pub(crate) async fn delete(
     services: Data<Services>,
     actor: ReqData<Actor>,
 ) -> Result<HttpResponse, Problem> {
+    let expected = expected(&req)?;
     let id = id(&req)?;
-    services.tasks.delete(&actor, id).await?;
+    services.tasks.delete(&actor, id, &expected).await?;
     Ok(HttpResponse::Ok().json(Message::about("Task deleted successfully", id.0)))
 }
 
@@ -232,7 +267,11 @@ pub(crate) async fn complete(
     body: OptionalJsonBody<AUTH_MAX>,
 ) -> Result<HttpResponse, Problem> {
     let change = TaskChange::completing(completion(body.0)?);
-    let task = services.tasks.change(&actor, id(&req)?, &change).await?;
+    let expected = expected(&req)?;
+    let task = services
+        .tasks
+        .change(&actor, id(&req)?, &expected, &change)
+        .await?;
     Ok(answer(HttpResponse::Ok(), &task))
 }
 

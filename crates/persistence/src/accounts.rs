@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    AccountExport, AccountState, AccountStore, Credentials, DeletedTask, NewAccount, NewSession, StoreError,
-    UniqueKey,
+    AccountExport, AccountState, AccountStore, Credentials, NewAccount, NewSession, StoreError, UniqueKey,
 };
 use errand_domain::account::{LoginName, PasswordHash, User};
 use errand_domain::event::SecurityEvent;
@@ -192,6 +191,7 @@ async fn register(
         user_id: Set(id.0),
         change_counter: Set(0),
         last_task_id: Set(0),
+        purged_seq: Set(0),
     };
     task_counters::Entity::insert(counters)
         .exec_without_returning(tx)
@@ -357,16 +357,12 @@ async fn export(tx: &Tx, owner: UserId, at: Timestamp) -> Result<Option<AccountE
         .columns(tasks::ROW)
         .column(tasks::Column::DeletedAt)
         .filter(tasks::Column::DeletedAt.is_not_null())
+        .filter(tasks::Column::ErasedAt.is_null())
         .order_by_asc(tasks::Column::Id)
         .into_model()
         .all(tx)
         .await?;
-    let deleted = in_trash.into_iter().map(|row| {
-        Ok(DeletedTask {
-            task: row.row.task()?,
-            deleted_at: Timestamp::new(row.deleted_at),
-        })
-    });
+    let deleted = in_trash.into_iter().map(tasks::TrashRow::deleted);
     Ok(Some(AccountExport {
         user: user.user()?,
         sessions: sessions.iter().map(sessions::Model::session).collect(),

@@ -7,20 +7,22 @@ mod change;
 mod create;
 mod filter;
 mod page;
+mod trash;
 mod walk;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written};
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QuerySelect, Select, Value};
 
 use crate::db::{Conn, Db};
 use crate::entities::tasks::{Column, Entity, ROW, Row};
 use crate::error::Failure;
 use crate::scope::{Owned, Scope};
-use crate::sql::Sql;
 
 /// The columns of a [`Row`], for statements written by hand.
 macro_rules! columns {
@@ -76,20 +78,88 @@ impl TaskStore for Tasks {
         page::page(&self.0, owner, query, seed).await
     }
 
-    async fn change(
+    async fn changes(&self, owner: UserId) -> Result<i64, StoreError> {
+        self.0
+            .read(Scope::Owner(owner), owner, |conn, owner| {
+                Box::pin(page::changes(conn, *owner))
+            })
+            .await
+    }
+
+    async fn change_if(
         &self,
         owner: UserId,
         id: TaskId,
+        expected: &Expected,
         change: &TaskChange,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
-        change::change(&self.0, owner, id, change, at).await
+    ) -> Result<Written<Task>, StoreError> {
+        let input = change::Input {
+            owner,
+            id,
+            expected: expected.clone(),
+            change: change.clone(),
+            at,
+        };
+        change::change(&self.0, input).await
     }
 
-    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn delete_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        at: Timestamp,
+    ) -> Result<Written<()>, StoreError> {
+        let input = trash::Deletion {
+            owner,
+            id,
+            expected: expected.clone(),
+            at,
+        };
+        trash::delete(&self.0, input).await
+    }
+
+    async fn trash(
+        &self,
+        owner: UserId,
+        after: Option<TrashPlace>,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<TrashPage, StoreError> {
+        let input = (owner, after, limit, at);
+        self.0
+            .read(Scope::Owner(owner), input, |conn, (owner, after, limit, at)| {
+                Box::pin(trash::page(conn, *owner, *after, *limit, *at))
+            })
+            .await
+    }
+
+    async fn restore(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Restored, StoreError> {
+        let input = trash::Restoration { owner, id, most, at };
+        trash::restore(&self.0, input).await
+    }
+
+    async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
         self.0
             .write_one(Scope::Owner(owner), (owner, id, at), |conn, (owner, id, at)| {
-                Box::pin(delete(conn, *owner, *id, *at))
+                Box::pin(trash::erase(conn, *owner, *id, *at))
+            })
+            .await
+    }
+
+    async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError> {
+        let input = (owner, most, at);
+        // Run twice it removes no more than is over.
+        self.0
+            .write_repeatable(Scope::Owner(owner), input, |conn, (owner, most, at)| {
+                Box::pin(trash::purge(conn, *owner, *most, *at))
             })
             .await
     }
@@ -112,15 +182,30 @@ async fn find(conn: &impl ConnectionTrait, owner: UserId, id: TaskId) -> Result<
     row.map(Row::task).transpose()
 }
 
-const DELETE: Sql = Sql {
-    postgres: "UPDATE tasks SET deleted_at = $3 \
-               WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
-               AND id = $2 AND deleted_at IS NULL",
-    sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL",
-};
+/// The expected versions as one parameter: an array, or JSON where there are no arrays; NULL for any.
+fn versions(conn: &Conn<'_>, expected: &Expected) -> Value {
+    let versions = match expected {
+        Expected::Any => None,
+        Expected::OneOf(versions) => Some(versions),
+    };
+    if conn.get_database_backend() == DbBackend::Postgres {
+        let array = versions.map(|versions| versions.iter().copied().map(Value::from).collect());
+        return Value::Array(ArrayType::BigInt, array.map(Box::new));
+    }
+    let json = versions.map(|versions| serde_json::Value::from(versions.as_slice()).to_string());
+    json.into()
+}
 
-async fn delete(conn: &Conn<'_>, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, Failure> {
-    let values = [owner.0.into(), id.0.into(), at.as_chrono().into()];
-    let done = conn.execute_raw(DELETE.with(conn, values)).await?;
-    Ok(done.rows_affected() == 1)
+/// Why a statement wrote nothing. Nothing hangs on when this is looked at: who expected something and finds the
+/// task has to read it again, whatever came in between.
+async fn not_written<T>(
+    conn: &Conn<'_>,
+    owner: UserId,
+    id: TaskId,
+    expected: &Expected,
+) -> Result<Written<T>, Failure> {
+    if *expected == Expected::Any || find(conn, owner, id).await?.is_none() {
+        return Ok(Written::Absent);
+    }
+    Ok(Written::Stale)
 }

@@ -18,6 +18,7 @@ mod failure;
 mod jwt_secret;
 mod migrate;
 mod output;
+mod purge;
 mod serve;
 mod telemetry;
 mod users;

@@ -14,6 +14,7 @@ use errand_application::health::HealthService;
 use errand_application::in_flight::InFlight;
 use errand_application::limits::Limiter;
 use errand_application::ports::{Clock, Entropy};
+use errand_application::purge::PurgeService;
 use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
 use errand_http::Services;
@@ -176,6 +177,15 @@ pub fn services(
         clock,
         entropy,
     })
+}
+
+/// What removes deleted tasks from this database.
+pub fn purge(database: &Database) -> PurgeService {
+    PurgeService::new(
+        database.accounts(),
+        database.tasks(),
+        Arc::new(SystemClock::default()),
+    )
 }
 
 /// The administration of the accounts in this database.

@@ -55,9 +55,9 @@ pub const MUTANTS: &[Mutant] = &[
     // So does the one of a deletion.
     Mutant {
         name: "tenant-in-delete",
-        file: "crates/persistence/src/tasks.rs",
-        from: r#"sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id"#,
-        to: r#"sqlite: "UPDATE tasks SET deleted_at = $3 WHERE user_id > $1 - $1 AND id"#,
+        file: "crates/persistence/src/tasks/trash.rs",
+        from: r#"= "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id"#,
+        to: r#"= "UPDATE tasks SET deleted_at = $3 WHERE user_id > $1 - $1 AND id"#,
         test: &[
             "-p",
             "errand-persistence",

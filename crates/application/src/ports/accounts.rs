@@ -7,7 +7,7 @@ use errand_domain::session::Session;
 use errand_domain::task::Task;
 use errand_domain::{Timestamp, UserId};
 
-use super::{NewSession, StoreError};
+use super::{DeletedTask, NewSession, StoreError};
 
 /// An account to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,15 +42,6 @@ pub struct AccountState {
     pub disabled_at: Option<Timestamp>,
 }
 
-/// A task in the trash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeletedTask {
-    /// As it was when it was deleted.
-    pub task: Task,
-    /// When that was.
-    pub deleted_at: Timestamp,
-}
-
 /// Everything that is held of one user, but for secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountExport {
@@ -60,7 +51,7 @@ pub struct AccountExport {
     pub sessions: Vec<Session>,
     /// Its tasks by id.
     pub tasks: Vec<Task>,
-    /// Its deleted tasks by id.
+    /// Its deleted tasks by id, without what was erased.
     pub deleted: Vec<DeletedTask>,
     /// Its security events, oldest first.
     pub events: Vec<SecurityEvent>,

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{Restored, StoreError, TrashPage};
 
 /// What a store needs to remember a walk (see [`errand_domain::query::PageStart::Walk`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,27 @@ impl Created {
     }
 }
 
+/// What became of a write that is meant for certain versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written<T> {
+    /// It took effect.
+    Done(T),
+    /// The task has another version by now; nothing was written.
+    Stale,
+    /// There is no such task.
+    Absent,
+}
+
+impl<T> Written<T> {
+    /// What was written, if it was.
+    pub fn done(self) -> Option<T> {
+        match self {
+            Self::Done(written) => Some(written),
+            Self::Stale | Self::Absent => None,
+        }
+    }
+}
+
 /// Tasks. Every write that changes one moves its owner's change counter in the same step.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
@@ -60,7 +82,8 @@ pub trait TaskStore: Send + Sync {
     /// A page: tasks that [`errand_domain::query::TaskFilter::matches`], in the order of
     /// [`errand_domain::query::Sort::compare`]. Followed through `next` to the end it shows every task that
     /// matches throughout exactly once, whatever is written meanwhile. In the order of creation `next` is
-    /// `After`; in any other it is a walk, kept for an hour at least. `None` if the walk is no longer known.
+    /// `After`; in any other it is a walk, kept for an hour at least. `None` if the walk is no longer known. The tasks are as they
+    /// were when the owner's change counter was what the page says.
     async fn page(
         &self,
         owner: UserId,
@@ -68,16 +91,77 @@ pub trait TaskStore: Send + Sync {
         seed: WalkSeed,
     ) -> Result<Option<TaskPage>, StoreError>;
 
-    /// Changes a task as [`Task::apply`] says and gives it as it is then; parallel changes never undo each
-    /// other. `None` for absent, deleted and other people's.
+    /// The owner's change counter; 0 for who is not there. Cheap: whoever polls asks for no more.
+    async fn changes(&self, owner: UserId) -> Result<i64, StoreError>;
+
+    /// Changes a task as [`Task::apply`] says, if its version is an expected one at that moment, and gives it as
+    /// it is then; parallel changes never undo each other, and of those that expect one version only one that
+    /// changes something is done. `Absent` for absent, deleted and other people's.
+    async fn change_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        change: &TaskChange,
+        at: Timestamp,
+    ) -> Result<Written<Task>, StoreError>;
+
+    /// The same for whichever version there is.
     async fn change(
         &self,
         owner: UserId,
         id: TaskId,
         change: &TaskChange,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError>;
+    ) -> Result<Option<Task>, StoreError> {
+        let written = self.change_if(owner, id, &Expected::Any, change, at).await?;
+        Ok(written.done())
+    }
 
-    /// Deletes a task; what it held is kept for a while. `false` for absent, deleted and other people's.
-    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError>;
+    /// Deletes a task, if its version is an expected one at that moment: it goes to the trash. `Absent` for
+    /// absent, deleted and other people's. Whatever comes of it, what else the owner deleted and is over at `at` (see
+    /// [`errand_domain::trash`]) or lies beneath the newest [`errand_domain::trash::MOST`] is removed, oldest
+    /// first, [`errand_domain::trash::AT_ONCE`] at most.
+    async fn delete_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        at: Timestamp,
+    ) -> Result<Written<()>, StoreError>;
+
+    /// The same for whichever version there is; whether it was there.
+    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+        let written = self.delete_if(owner, id, &Expected::Any, at).await?;
+        Ok(written.done().is_some())
+    }
+
+    /// A page of the trash, behind a place in it: what is neither over at `at` nor erased, newest deletion first,
+    /// then greater ids first.
+    async fn trash(
+        &self,
+        owner: UserId,
+        after: Option<TrashPlace>,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<TrashPage, StoreError>;
+
+    /// Takes a task out of the trash as [`Task::restore`] says, if the owner has fewer than `most` that are not
+    /// deleted; restorations and creations under way at once may go beyond that by their number. `Absent` for what
+    /// [`Self::trash`] would not show.
+    async fn restore(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Restored, StoreError>;
+
+    /// Erases what a task in the trash held, for good. That it was deleted stays known until that is over.
+    /// `false` for what [`Self::trash`] would not show.
+    async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes what the owner deleted and is over at `at`, erased or not, oldest first, at most `most`; how many
+    /// that were.
+    async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError>;
 }

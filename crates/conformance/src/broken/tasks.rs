@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written};
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
-use errand_domain::task::{Completion, Description, Due, NewTask, Task, TaskChange};
+use errand_domain::task::{Completion, Description, Due, Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 
 use super::{Broken, Defect};
@@ -117,6 +118,23 @@ impl Broken {
         if self.is(Defect::IdsAreShared) {
             account.last_task = last.unwrap_or(0);
         }
+    }
+
+    /// The owner, or with this defect whoever has something in the trash.
+    fn with_trash_leak(&self, owner: UserId) -> UserId {
+        self.model.with(|state| {
+            let full = state.accounts.iter().find(|(_, a)| !a.deleted.is_empty());
+            full.filter(|_| self.is(Defect::TrashLeaks))
+                .map_or(owner, |(other, _)| *other)
+        })
+    }
+
+    /// What is said of a task that is not there.
+    fn missing<T>(&self, expected: &Expected) -> Written<T> {
+        if self.is(Defect::AbsentIsStale) && *expected != Expected::Any {
+            return Written::Stale;
+        }
+        Written::Absent
     }
 
     /// What is done to a task after its change.
@@ -245,6 +263,9 @@ impl TaskStore for Broken {
                 }
                 _ => {}
             }
+            if page.tasks.is_empty() && self.is(Defect::EmptyPageHasNoCounter) {
+                page.changes = 0;
+            }
             if self.is(Defect::FullPageHasNext) && page.tasks.len() == query.limit as usize {
                 let last = page.tasks.last().map(|task| PageStart::After {
                     created_at: task.created_at,
@@ -255,18 +276,33 @@ impl TaskStore for Broken {
             Some(page)
         });
         match page {
+            Some(page) if self.is(Defect::ReadsCounterAfterwards) => {
+                tokio::task::yield_now().await;
+                let changes = self.model.change_counter(owner).unwrap_or_default();
+                Ok(Some(TaskPage { changes, ..page }))
+            }
             Some(page) => Ok(Some(page)),
             None => self.model.page(owner, &query, seed).await,
         }
     }
 
-    async fn change(
+    async fn changes(&self, owner: UserId) -> Result<i64, StoreError> {
+        if self.is(Defect::CounterLeaks) {
+            return Ok(self
+                .model
+                .with(|state| state.accounts.values().map(|a| a.changes).sum()));
+        }
+        self.model.changes(owner).await
+    }
+
+    async fn change_if(
         &self,
         owner: UserId,
         id: TaskId,
+        expected: &Expected,
         change: &TaskChange,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
+    ) -> Result<Written<Task>, StoreError> {
         let owner = self.with_leak(Defect::ChangeLeaks, owner, id);
         let (due, description) = self.stored(change.due.flatten(), change.description.clone().flatten());
         let change = TaskChange {
@@ -283,13 +319,24 @@ impl TaskStore for Broken {
         }
         let before = TaskStore::find(&self.model, owner, id).await?;
         let (Some(before), Some(mut after)) = (before.clone(), before) else {
-            return Ok(None);
+            return Ok(self.missing(expected));
         };
+        let mut expected = expected.clone();
+        if self.is(Defect::ChecksVersionInTwoSteps) && expected.admits(before.version) {
+            tokio::task::yield_now().await;
+            expected = Expected::Any;
+        }
+        if self.is(Defect::ExpectsNothing) {
+            expected = Expected::Any;
+        }
+        if !expected.admits(before.version) {
+            return Ok(Written::Stale);
+        }
         if !self.is(Defect::LosesUpdates) {
-            let Some(changed) = self.model.change(owner, id, &change, at).await? else {
-                return Ok(None);
-            };
-            after = changed;
+            match self.model.change_if(owner, id, &expected, &change, at).await? {
+                Written::Done(changed) => after = changed,
+                not_done => return Ok(not_done),
+            }
             self.spoil(&before, &mut after, &change, at);
         } else if after.apply(&change, at) {
             tokio::task::yield_now().await;
@@ -300,10 +347,16 @@ impl TaskStore for Broken {
                 *task = after.clone();
             }
         });
-        Ok(Some(after))
+        Ok(Written::Done(after))
     }
 
-    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn delete_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        at: Timestamp,
+    ) -> Result<Written<()>, StoreError> {
         let owner = self.with_leak(Defect::DeleteLeaks, owner, id);
         if self.is(Defect::DeletesTwice) {
             self.model.with(|state| {
@@ -313,6 +366,89 @@ impl TaskStore for Broken {
                 }
             });
         }
-        TaskStore::delete(&self.model, owner, id, at).await
+        let counted = self.model.change_counter(owner);
+        let deleted = self.model.delete_if(owner, id, expected, at).await?;
+        if self.is(Defect::CountsNoDeletion) {
+            self.model.with(|state| {
+                if let (Some(account), Some(changes)) = (state.accounts.get_mut(&owner), counted) {
+                    account.changes = changes;
+                }
+            });
+        }
+        Ok(match deleted {
+            Written::Absent => self.missing(expected),
+            written => written,
+        })
+    }
+
+    async fn trash(
+        &self,
+        owner: UserId,
+        after: Option<TrashPlace>,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<TrashPage, StoreError> {
+        let owner = self.with_trash_leak(owner);
+        let at = if self.is(Defect::TrashIsForEver) {
+            Timestamp::from_micros(0).unwrap()
+        } else {
+            at
+        };
+        let mut page = self.model.trash(owner, after, limit, at).await?;
+        if self.is(Defect::TrashGoesById) {
+            page.tasks
+                .sort_by_key(|deleted| std::cmp::Reverse(deleted.task.id));
+        }
+        Ok(page)
+    }
+
+    async fn restore(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Restored, StoreError> {
+        let most = if self.is(Defect::RestoresBeyondQuota) {
+            u32::MAX
+        } else {
+            most
+        };
+        let restored = self.model.restore(owner, id, most, at).await?;
+        Ok(match restored {
+            Restored::Task(mut task) if self.is(Defect::RestoresWithoutVersion) => {
+                task.version -= 1;
+                self.model.with(|state| {
+                    let account = state.accounts.get_mut(&owner)?;
+                    account.tasks.insert(id, task.clone())
+                });
+                Restored::Task(task)
+            }
+            other => other,
+        })
+    }
+
+    async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+        let kept = self.model.with(|state| {
+            let account = state.accounts.get(&owner)?;
+            account.trashed(id, at)
+        });
+        let erased = self.model.erase(owner, id, at).await?;
+        if let Some(deleted) = kept.filter(|_| self.is(Defect::ErasesNothing)) {
+            self.model.with(|state| {
+                let account = state.accounts.get_mut(&owner)?;
+                account.deleted.insert(id, deleted)
+            });
+        }
+        Ok(erased)
+    }
+
+    async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError> {
+        let most = if self.is(Defect::PurgesAllAtOnce) {
+            u32::MAX
+        } else {
+            most
+        };
+        self.model.purge(owner, most, at).await
     }
 }

@@ -1,10 +1,10 @@
 //! Something of another owner behaves like something absent, in every method of every port, and trying leaves
 //! it as it was.
 
-use errand_application::ports::{AccountExport, Rotation};
+use errand_application::ports::{AccountExport, Restored, Rotation, Written};
 use errand_domain::query::{PageStart, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::session::MAX_PER_USER;
-use errand_domain::task::{Completion, TaskChange};
+use errand_domain::task::{Completion, Expected, TaskChange};
 use errand_domain::{TaskId, UserId};
 
 use crate::fixtures::{
@@ -68,7 +68,7 @@ pub async fn another_owner_cannot_find_a_task(stores: Stores) {
     house.is_untouched(&stores).await;
 }
 
-/// `TaskStore::change`
+/// `TaskStore::change_if`
 pub async fn another_owner_cannot_change_a_task(stores: Stores) {
     let house = House::build(&stores).await;
     for stranger in &house.strangers {
@@ -81,19 +81,63 @@ pub async fn another_owner_cannot_change_a_task(stores: Stores) {
             ] {
                 let changed = stores.tasks.change(*stranger, *id, &change, at(10)).await;
                 assert_eq!(changed.unwrap(), None, "{change:?}");
+                for versions in [vec![1], vec![2]] {
+                    let expected = Expected::OneOf(versions);
+                    let changed = stores
+                        .tasks
+                        .change_if(*stranger, *id, &expected, &change, at(10))
+                        .await;
+                    assert_eq!(changed.unwrap(), Written::Absent, "{change:?}");
+                }
             }
         }
     }
     house.is_untouched(&stores).await;
 }
 
-/// `TaskStore::delete`
+/// `TaskStore::changes`
+pub async fn another_owner_moves_no_counter(stores: Stores) {
+    let house = House::build(&stores).await;
+    let before = stores.tasks.changes(house.ann.id()).await.unwrap();
+    for stranger in &house.strangers {
+        assert_eq!(stores.tasks.changes(*stranger).await.unwrap(), 0);
+    }
+    let bob = house.strangers[0];
+    let bobs = create_titled(&stores, bob, "bob's").await;
+    change(&stores, bob, bobs.id, &retitled("changed"), at(11)).await;
+    assert!(stores.tasks.delete(bob, bobs.id, at(12)).await.unwrap());
+    assert_eq!(stores.tasks.changes(house.ann.id()).await.unwrap(), before);
+    house.is_untouched(&stores).await;
+}
+
+/// `TaskStore::delete_if`
 pub async fn another_owner_cannot_delete_a_task(stores: Stores) {
     let house = House::build(&stores).await;
     for stranger in &house.strangers {
         for id in &house.tasks {
             assert!(!stores.tasks.delete(*stranger, *id, at(10)).await.unwrap());
+            let expected = Expected::OneOf(vec![2]);
+            let deleted = stores.tasks.delete_if(*stranger, *id, &expected, at(10)).await;
+            assert_eq!(deleted.unwrap(), Written::Absent);
         }
+    }
+    house.is_untouched(&stores).await;
+}
+
+/// `TaskStore::trash`, `restore`, `erase` and `purge`
+pub async fn another_owner_has_another_trash(stores: Stores) {
+    let house = House::build(&stores).await;
+    for stranger in &house.strangers {
+        let page = stores.tasks.trash(*stranger, None, 10, at(10)).await.unwrap();
+        assert_eq!((page.tasks, page.next), (vec![], None));
+        for id in &house.tasks {
+            let restored = stores.tasks.restore(*stranger, *id, UNLIMITED, at(10)).await;
+            assert_eq!(restored.unwrap(), Restored::Absent);
+            assert!(!stores.tasks.erase(*stranger, *id, at(10)).await.unwrap());
+        }
+        let late = at(10).plus(days(31));
+        assert_eq!(stores.tasks.purge(*stranger, 10, late).await.unwrap(), 0);
+        assert!(!stores.tasks.delete(*stranger, TaskId(1), late).await.unwrap());
     }
     house.is_untouched(&stores).await;
 }
@@ -149,6 +193,7 @@ pub async fn another_owners_pages_are_empty(stores: Stores) {
         tasks: vec![],
         next: None,
         total: Some(0),
+        changes: 0,
     };
     let behind = PageStart::After {
         created_at: at(1),

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use errand_application::ports::{Restored, Written};
 use errand_domain::TaskId;
 use errand_domain::query::TaskFilter;
-use errand_domain::task::{Completion, Priority, TaskChange};
+use errand_domain::task::{Completion, Expected, Priority, TaskChange};
 
 use crate::fixtures::{
-    UNLIMITED, at, create_titled, description, due, export, find, register, retitled, shown, tags, task,
-    title,
+    UNLIMITED, at, create_titled, description, due, export, find, page, register, retitled, shown, sorted,
+    sorts, tags, task, title,
 };
 use crate::harness::Stores;
 use crate::parallel::parallel;
@@ -204,4 +205,115 @@ pub async fn changes_and_creations_at_once_do_not_disturb_each_other(stores: Sto
     let mut answers: Vec<_> = answers.await.into_iter().flatten().collect();
     answers.sort_by_key(|t| t.id);
     assert_eq!(export(&stores, ann, at(6)).await.tasks, answers);
+}
+
+/// Of parallel writers who expect the same version one wins, and the others hear that they are late.
+pub async fn one_of_parallel_writers_for_a_version_wins(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    for _ in 0..ROUNDS {
+        let made = create_titled(&stores, ann, "old").await;
+        let answers = parallel(MANY, |i| {
+            let stores = stores.clone();
+            async move {
+                let wanted = retitled(&format!("new {i}"));
+                stores
+                    .tasks
+                    .change_if(ann, made.id, &Expected::OneOf(vec![1]), &wanted, at(1))
+                    .await
+                    .unwrap()
+            }
+        });
+        let answers = answers.await;
+        let stale = answers.iter().filter(|answer| **answer == Written::Stale).count();
+        let winners: Vec<_> = answers.into_iter().filter_map(Written::done).collect();
+        assert_eq!((winners.len(), stale), (1, MANY - 1));
+        assert_eq!(find(&stores, ann, made.id).await.as_ref(), winners.first());
+    }
+}
+
+/// Writers who read again when they are late all get through once, and the version counts them.
+pub async fn writers_who_try_again_all_count(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    let made = create_titled(&stores, ann, "old").await;
+    let done = parallel(MANY, |i| {
+        let stores = stores.clone();
+        async move {
+            let mut version = 1;
+            for _ in 0..10 * MANY {
+                let wanted = retitled(&format!("new {i}"));
+                let expected = Expected::OneOf(vec![version]);
+                let written = stores
+                    .tasks
+                    .change_if(ann, made.id, &expected, &wanted, at(1))
+                    .await;
+                match written.unwrap() {
+                    Written::Done(task) => return task.version,
+                    Written::Stale => {
+                        version = stores.tasks.find(ann, made.id).await.unwrap().unwrap().version;
+                    }
+                    Written::Absent => panic!("it is there"),
+                }
+            }
+            panic!("somebody must win each time");
+        }
+    });
+    let versions: BTreeSet<_> = done.await.into_iter().collect();
+    let found = find(&stores, ann, made.id).await.unwrap();
+    assert_eq!(found.version, 1 + i64::try_from(MANY).unwrap());
+    assert_eq!(versions, (2..=found.version).collect());
+}
+
+/// What is read while others write: the same counter is the same page, and a greater one a later page.
+pub async fn pages_of_one_counter_are_the_same(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    for sort in [sorts()[0], sorts()[4]] {
+        let seen = parallel(MANY, |i| {
+            let stores = stores.clone();
+            async move {
+                let mut seen = Vec::new();
+                for _ in 0..ROUNDS {
+                    if i % 2 == 0 {
+                        create_titled(&stores, ann, "a").await;
+                    }
+                    // A store in memory writes without waiting for anybody.
+                    tokio::task::yield_now().await;
+                    let page = page(&stores, ann, &sorted(sort)).await;
+                    seen.push((page.changes, page.tasks.len()));
+                }
+                seen
+            }
+        });
+        let mut seen: Vec<_> = seen.await.into_iter().flatten().collect();
+        seen.sort_unstable();
+        for (before, after) in seen.iter().zip(seen.iter().skip(1)) {
+            assert_eq!(before.0 == after.0, before.1 == after.1, "{before:?} {after:?}");
+            assert!(before.1 <= after.1, "{before:?} {after:?}");
+        }
+    }
+}
+
+/// Of parallel restorations of one task exactly one did it.
+pub async fn one_of_parallel_restorations_wins(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    for _ in 0..ROUNDS {
+        let made = create_titled(&stores, ann, "a").await;
+        assert!(stores.tasks.delete(ann, made.id, at(1)).await.unwrap());
+        let answers = parallel(MANY, |_| {
+            let stores = stores.clone();
+            async move {
+                stores
+                    .tasks
+                    .restore(ann, made.id, UNLIMITED, at(2))
+                    .await
+                    .unwrap()
+            }
+        });
+        let answers = answers.await;
+        let absent = answers.iter().filter(|answer| **answer == Restored::Absent);
+        assert_eq!(absent.count(), MANY - 1);
+        assert_eq!(
+            find(&stores, ann, made.id).await.map(|task| task.version),
+            Some(2)
+        );
+    }
 }

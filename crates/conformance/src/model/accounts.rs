@@ -52,6 +52,7 @@ impl State {
             keys: BTreeMap::new(),
             walks: BTreeMap::new(),
             changes: 0,
+            erased: BTreeMap::new(),
         };
         if let Some(session) = session {
             added.add_session(session);

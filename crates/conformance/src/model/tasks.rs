@@ -3,9 +3,12 @@
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, DeletedTask, StoreError, TaskStore, WalkSeed};
+use errand_application::ports::{
+    Created, DeletedTask, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written,
+};
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
-use errand_domain::task::{NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::trash::{self, TrashPlace};
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -31,6 +34,88 @@ impl Account {
         let deleted = DeletedTask { task, deleted_at: at };
         self.deleted.insert(id, deleted);
         true
+    }
+
+    /// Changes a task of an expected version.
+    pub(crate) fn change_if(
+        &mut self,
+        id: TaskId,
+        expected: &Expected,
+        change: &TaskChange,
+        at: Timestamp,
+    ) -> Written<Task> {
+        match self.tasks.get_mut(&id) {
+            None => Written::Absent,
+            Some(task) if !expected.admits(task.version) => Written::Stale,
+            Some(task) => {
+                self.changes += i64::from(task.apply(change, at));
+                Written::Done(task.clone())
+            }
+        }
+    }
+
+    /// Deletes a task of an expected version.
+    pub(crate) fn delete_if(&mut self, id: TaskId, expected: &Expected, at: Timestamp) -> Written<()> {
+        let newest = self.deletions().into_iter().rev().nth(trash::MOST as usize);
+        let bound = newest.map_or(trash::over(at), |place| place.deleted_at.max(trash::over(at)));
+        self.remove_deleted(bound, trash::AT_ONCE);
+        match self.tasks.get(&id) {
+            None => Written::Absent,
+            Some(task) if !expected.admits(task.version) => Written::Stale,
+            Some(_) => {
+                self.delete(id, at);
+                Written::Done(())
+            }
+        }
+    }
+
+    /// All deletions, the oldest first.
+    fn deletions(&self) -> Vec<TrashPlace> {
+        let erased = self.erased.iter().map(|(id, deleted_at)| TrashPlace {
+            deleted_at: *deleted_at,
+            id: *id,
+        });
+        let mut all: Vec<_> = erased
+            .chain(self.deleted.values().map(DeletedTask::place))
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// Removes deletions up to a time, the oldest first.
+    pub(crate) fn remove_deleted(&mut self, bound: Timestamp, most: u32) -> u64 {
+        let old = self
+            .deletions()
+            .into_iter()
+            .filter(|place| place.deleted_at <= bound);
+        let old: Vec<_> = old.take(most as usize).collect();
+        for place in &old {
+            self.deleted.remove(&place.id);
+            self.erased.remove(&place.id);
+        }
+        self.changes += i64::from(!old.is_empty());
+        old.len() as u64
+    }
+
+    /// What is in the trash, if it is still kept.
+    pub(crate) fn trashed(&self, id: TaskId, at: Timestamp) -> Option<DeletedTask> {
+        let deleted = self.deleted.get(&id)?;
+        (at < deleted.purge_at()).then(|| deleted.clone())
+    }
+
+    /// Takes a task out of the trash.
+    pub(crate) fn restore(&mut self, id: TaskId, most: u32, at: Timestamp) -> Restored {
+        let Some(DeletedTask { mut task, .. }) = self.trashed(id, at) else {
+            return Restored::Absent;
+        };
+        if count(self.tasks.len()) >= most {
+            return Restored::Full;
+        }
+        task.restore(at);
+        self.changes += 1;
+        self.deleted.remove(&id);
+        self.tasks.insert(id, task.clone());
+        Restored::Task(task)
     }
 
     /// The page of a query. What "matches" and "before" mean are arguments, so that a broken store can mean
@@ -103,7 +188,12 @@ impl Account {
                 (page, next)
             }
         };
-        Some(TaskPage { tasks, next, total })
+        Some(TaskPage {
+            tasks,
+            next,
+            total,
+            changes: self.changes,
+        })
     }
 }
 
@@ -160,27 +250,97 @@ impl TaskStore for Model {
         }))
     }
 
-    async fn change(
+    async fn changes(&self, owner: UserId) -> Result<i64, StoreError> {
+        Ok(self.change_counter(owner).unwrap_or_default())
+    }
+
+    async fn change_if(
         &self,
         owner: UserId,
         id: TaskId,
+        expected: &Expected,
         change: &TaskChange,
         at: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
-        Ok(self.with(|state| {
-            let account = state.accounts.get_mut(&owner)?;
-            let task = account.tasks.get_mut(&id)?;
-            account.changes += u64::from(task.apply(change, at));
-            Some(task.clone())
+    ) -> Result<Written<Task>, StoreError> {
+        Ok(self.with(|state| match state.accounts.get_mut(&owner) {
+            Some(account) => account.change_if(id, expected, change, at),
+            None => Written::Absent,
         }))
     }
 
-    async fn delete(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.with(|state| {
-            let account = state.accounts.get_mut(&owner);
-            account.is_some_and(|a| a.delete(id, at))
+    async fn delete_if(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        expected: &Expected,
+        at: Timestamp,
+    ) -> Result<Written<()>, StoreError> {
+        Ok(self.with(|state| match state.accounts.get_mut(&owner) {
+            Some(account) => account.delete_if(id, expected, at),
+            None => Written::Absent,
         }))
     }
+
+    async fn trash(
+        &self,
+        owner: UserId,
+        after: Option<TrashPlace>,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<TrashPage, StoreError> {
+        let nothing = TrashPage {
+            tasks: Vec::new(),
+            next: None,
+        };
+        Ok(self.with(|state| {
+            let account = state.accounts.get(&owner);
+            account.map_or(nothing, |account| trash_page(account, after, limit, at))
+        }))
+    }
+
+    async fn restore(
+        &self,
+        owner: UserId,
+        id: TaskId,
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Restored, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner);
+            account.map_or(Restored::Absent, |account| account.restore(id, most, at))
+        }))
+    }
+
+    async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner);
+            let Some((account, deleted)) = account.and_then(|a| a.trashed(id, at).map(|d| (a, d))) else {
+                return false;
+            };
+            account.deleted.remove(&id);
+            account.erased.insert(id, deleted.deleted_at);
+            account.changes += 1;
+            true
+        }))
+    }
+
+    async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.with(|state| {
+            let account = state.accounts.get_mut(&owner);
+            account.map_or(0, |account| account.remove_deleted(trash::over(at), most))
+        }))
+    }
+}
+
+fn trash_page(account: &Account, after: Option<TrashPlace>, limit: u32, at: Timestamp) -> TrashPage {
+    let mut all: Vec<_> = account.deleted.values().filter(|d| at < d.purge_at()).collect();
+    all.sort_by_key(|deleted| std::cmp::Reverse(deleted.place()));
+    let mut rest = all
+        .into_iter()
+        .filter(|deleted| after.is_none_or(|last| deleted.place() < last));
+    let tasks: Vec<_> = rest.by_ref().take(limit as usize).cloned().collect();
+    let next = rest.next().and_then(|_| tasks.last()).map(DeletedTask::place);
+    TrashPage { tasks, next }
 }
 
 /// The page of somebody who has no tasks and no walks.
@@ -189,6 +349,7 @@ fn nothing(query: &TaskQuery) -> Option<TaskPage> {
         tasks: Vec::new(),
         next: None,
         total: query.count.then_some(0),
+        changes: 0,
     };
     (!matches!(query.start, PageStart::Walk { .. })).then_some(empty)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use errand_domain::query::{Sort, TaskFilter};
-use errand_domain::task::{Completion, NewTask, Priority, TaskChange};
+use errand_domain::task::{Completion, Expected, NewTask, Priority, TaskChange};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -103,12 +103,29 @@ pub(super) enum Event {
     Change {
         who: usize,
         task: i64,
+        expected: Expected,
         change: TaskChange,
         late: bool,
     },
     Delete {
         who: usize,
         task: i64,
+        expected: Expected,
+    },
+    Trash {
+        who: usize,
+        limit: u32,
+    },
+    Restore {
+        who: usize,
+        task: i64,
+    },
+    Erase {
+        who: usize,
+        task: i64,
+    },
+    Purge {
+        who: usize,
     },
 }
 
@@ -208,13 +225,17 @@ fn task_event() -> impl Strategy<Value = Event> {
     let id = || prop_oneof![8 => 1..4_i64, 2 => 4..7_i64, 1 => Just(99)];
     let create = (who(), 0..8_usize, new_task(), any::<bool>())
         .prop_map(|(who, key, task, late)| Event::Create { who, key, task, late });
-    let change =
-        (who(), id(), task_change(), any::<bool>()).prop_map(|(who, task, change, late)| Event::Change {
+    let change = (who(), id(), expected(), task_change(), any::<bool>()).prop_map(
+        |(who, task, expected, change, late)| Event::Change {
             who,
             task,
+            expected,
             change,
             late,
-        });
+        },
+    );
+    let delete =
+        (who(), id(), expected()).prop_map(|(who, task, expected)| Event::Delete { who, task, expected });
     prop_oneof![
         6 => create,
         2 => (who(), id()).prop_map(|(who, task)| Event::Find { who, task }),
@@ -222,7 +243,19 @@ fn task_event() -> impl Strategy<Value = Event> {
         4 => (option::weighted(0.1, who()), 0..3_usize)
             .prop_map(|(who, place)| Event::NextPage { who, place }),
         5 => change,
-        2 => (who(), id()).prop_map(|(who, task)| Event::Delete { who, task }),
+        3 => delete,
+        1 => (who(), 1..4_u32).prop_map(|(who, limit)| Event::Trash { who, limit }),
+        2 => (who(), id()).prop_map(|(who, task)| Event::Restore { who, task }),
+        1 => (who(), id()).prop_map(|(who, task)| Event::Erase { who, task }),
+        1 => who().prop_map(|who| Event::Purge { who }),
+    ]
+}
+
+/// Mostly anything, sometimes a version that may be right.
+fn expected() -> impl Strategy<Value = Expected> {
+    prop_oneof![
+        6 => Just(Expected::Any),
+        4 => vec(1..4_i64, 0..3).prop_map(Expected::OneOf),
     ]
 }
 

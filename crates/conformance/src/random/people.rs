@@ -1,6 +1,8 @@
 //! Who is who on either side: an adapter may number its accounts as it likes.
 
-use errand_application::ports::{AccountExport, Created, Credentials, Rotation, Start};
+use errand_application::ports::{
+    AccountExport, Created, Credentials, Restored, Rotation, Start, TrashPage, Written,
+};
 use errand_domain::UserId;
 use errand_domain::account::User;
 use errand_domain::query::TaskPage;
@@ -52,6 +54,15 @@ impl InModelIds for Created {
     fn in_model_ids(self, people: &People) -> Self {
         match self {
             Self::Task(task) => Self::Task(task.in_model_ids(people)),
+            other => other,
+        }
+    }
+}
+
+impl<T: InModelIds> InModelIds for Written<T> {
+    fn in_model_ids(self, people: &People) -> Self {
+        match self {
+            Self::Done(written) => Self::Done(written.in_model_ids(people)),
             other => other,
         }
     }
@@ -113,6 +124,24 @@ impl InModelIds for AccountExport {
     }
 }
 
+impl InModelIds for TrashPage {
+    fn in_model_ids(mut self, people: &People) -> Self {
+        for deleted in &mut self.tasks {
+            deleted.task = deleted.task.clone().in_model_ids(people);
+        }
+        self
+    }
+}
+
+impl InModelIds for Restored {
+    fn in_model_ids(self, people: &People) -> Self {
+        match self {
+            Self::Task(task) => Self::Task(task.in_model_ids(people)),
+            other => other,
+        }
+    }
+}
+
 impl InModelIds for Rotation {
     fn in_model_ids(self, people: &People) -> Self {
         match self {
@@ -127,6 +156,16 @@ impl InModelIds for Rotation {
             },
             Self::Limited { .. } | Self::Reused | Self::Unknown => self,
         }
+    }
+}
+
+impl InModelIds for () {
+    fn in_model_ids(self, _: &People) -> Self {}
+}
+
+impl InModelIds for u64 {
+    fn in_model_ids(self, _: &People) -> Self {
+        self
     }
 }
 

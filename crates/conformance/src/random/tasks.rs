@@ -1,5 +1,7 @@
 //! Tasks on both sides.
 
+use std::cmp::Ordering;
+
 use errand_domain::TaskId;
 use errand_domain::query::{PageStart, TaskPage, TaskQuery};
 
@@ -25,19 +27,20 @@ impl World {
             Event::Change {
                 who,
                 task,
+                expected,
                 change,
                 late,
             } => {
                 let (who, id, now) = (self.people.get(*who), TaskId(*task), self.time(*late));
-                let changed = model.change(who.model, id, change, now).await;
-                self.same(changed, store.change(who.store, id, change, now).await)
-                    .map(drop)
+                let changed = model.change_if(who.model, id, expected, change, now).await;
+                let in_store = store.change_if(who.store, id, expected, change, now).await;
+                self.same(changed, in_store).map(drop)
             }
-            Event::Delete { who, task } => {
+            Event::Delete { who, task, expected } => {
                 let (who, id, now) = (self.people.get(*who), TaskId(*task), self.now);
-                let deleted = model.delete(who.model, id, now).await;
-                self.same(deleted, store.delete(who.store, id, now).await)
-                    .map(drop)
+                let deleted = model.delete_if(who.model, id, expected, now).await;
+                let in_store = store.delete_if(who.store, id, expected, now).await;
+                self.same(deleted, in_store).map(drop)
             }
             Event::Page { who, query } => {
                 let start = PageStart::Offset(query.offset);
@@ -82,6 +85,69 @@ impl World {
         }
     }
 
+    pub(super) async fn trash(&mut self, event: &Event) -> Result<(), Different> {
+        let (model, store) = (self.model_stores.tasks.clone(), self.store.tasks.clone());
+        let now = self.now;
+        match event {
+            Event::Trash { who, limit } => {
+                let who = self.people.get(*who);
+                let mut after = None;
+                loop {
+                    let page = model.trash(who.model, after, *limit, now).await;
+                    let in_store = store.trash(who.store, after, *limit, now).await;
+                    after = self.same(page, in_store)?.next;
+                    if after.is_none() {
+                        return Ok(());
+                    }
+                }
+            }
+            Event::Restore { who, task } => {
+                let (who, id) = (self.people.get(*who), TaskId(*task));
+                let restored = model.restore(who.model, id, MOST_TASKS, now).await;
+                let in_store = store.restore(who.store, id, MOST_TASKS, now).await;
+                self.same(restored, in_store).map(drop)
+            }
+            Event::Erase { who, task } => {
+                let (who, id) = (self.people.get(*who), TaskId(*task));
+                let erased = model.erase(who.model, id, now).await;
+                self.same(erased, store.erase(who.store, id, now).await).map(drop)
+            }
+            Event::Purge { who } => {
+                let who = self.people.get(*who);
+                let purged = model.purge(who.model, 2, now).await;
+                self.same(purged, store.purge(who.store, 2, now).await).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The counter of a page is the owner's, and has moved if the model's has since the last page.
+    async fn counted(
+        &mut self,
+        owner: usize,
+        model: Option<&TaskPage>,
+        store: Option<&TaskPage>,
+    ) -> Result<(), Different> {
+        let (Some(model), Some(store)) = (model, store) else {
+            return Ok(());
+        };
+        let now = fine(self.store.tasks.changes(self.people.get(owner).store).await)?;
+        let last = self.counters.insert(owner, (model.changes, store.changes));
+        let moved = last.is_none_or(|(before, in_store)| match model.changes.cmp(&before) {
+            // The account went.
+            Ordering::Less => true,
+            Ordering::Equal => store.changes >= in_store,
+            Ordering::Greater => store.changes > in_store,
+        });
+        if store.changes == now && moved {
+            return Ok(());
+        }
+        Err(format!(
+            "the page is of counter {}, the owner's is {now}; before it was {last:?} in model and store",
+            store.changes
+        ))
+    }
+
     /// Reads a page on both sides and remembers where the next begins.
     async fn read(&mut self, place: Place) -> Result<(), Different> {
         let (who, seed) = (self.people.get(place.owner), self.seed());
@@ -106,7 +172,15 @@ impl World {
                 "the next page is {model_next:?} and in the store {store_next:?}"
             ));
         }
-        let without = |page: Option<TaskPage>| page.map(|page| TaskPage { next: None, ..page });
+        self.counted(place.owner, model.as_ref(), store.as_ref()).await?;
+        // By how much a counter moves is the store's own affair.
+        let without = |page: Option<TaskPage>| {
+            page.map(|page| TaskPage {
+                next: None,
+                changes: 0,
+                ..page
+            })
+        };
         self.same(Ok(without(model)), Ok(without(store)))?;
         if let (Some(model), Some(store)) = (model_next, store_next) {
             self.places.push(Place {

@@ -1,6 +1,6 @@
 //! A store and the model in the same history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(super) struct World {
     pub(super) people: People,
     pub(super) clients: Vec<Client>,
     pub(super) places: Vec<Place>,
+    /// The change counters at an owner's last page, in the model and in the store.
+    pub(super) counters: BTreeMap<usize, (i64, i64)>,
     pub(super) now: Timestamp,
     /// Counts whatever must be unique.
     pub(super) numbers: u64,
@@ -70,6 +72,7 @@ impl World {
             people: People::default(),
             clients: Vec::new(),
             places: Vec::new(),
+            counters: BTreeMap::new(),
             now: at(0),
             numbers: 0,
             epoch: 0,
@@ -198,6 +201,9 @@ impl World {
             | Event::NextPage { .. }
             | Event::Change { .. }
             | Event::Delete { .. } => self.task(event).await,
+            Event::Trash { .. } | Event::Restore { .. } | Event::Erase { .. } | Event::Purge { .. } => {
+                self.trash(event).await
+            }
         }
     }
 }

@@ -124,6 +124,10 @@ codes! {
         "The cursor has expired; start again without it",
         "The service no longer remembers the place that the cursor points to.",
         "Read the list again from its beginning.";
+    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "Precondition failed",
+        "The task has changed meanwhile",
+        "The task has another version than If-Match names. Nothing was changed.",
+        "Read the task again, put the two changes together, and send the request with the new ETag.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "Body too large",
         "The body is too large",
         "The body has more bytes than this route accepts.",
@@ -142,7 +146,7 @@ codes! {
         "Correct the named values.";
     QuotaExceeded "quota-exceeded" UNPROCESSABLE_ENTITY "Quota exceeded",
         "There are as many as one user may have",
-        "The user already has as many tasks as the service allows to one user. Nothing was created.",
+        "The user already has as many tasks as the service allows to one user. Nothing was created or restored.",
         "Delete what is no longer needed, or ask the operator for a larger quota.";
     TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many attempts",
         "Too many attempts; please try again later",

@@ -40,13 +40,29 @@ const SORT_KEYS: &[(&str, SortKey)] = &[
 ];
 
 /// Reads values and collects everything that is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     query: &'a Query,
     faults: Vec<Invalid>,
 }
 
-impl Reader<'_> {
-    fn value<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Option<T> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(query: &'a Query) -> Self {
+        Self {
+            query,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Fails with all faults, if there are any.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid(self.faults))
+        }
+    }
+
+    pub(super) fn value<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Option<T> {
         let parsed = parse(self.query.get(name)?);
         parsed.map_err(|fault| self.fault(name, fault)).ok()
     }
@@ -73,7 +89,7 @@ impl Reader<'_> {
         self.value(name, |text| word(text, words))
     }
 
-    fn number(&mut self, name: &str, min: u32, max: u32) -> Option<u32> {
+    pub(super) fn number(&mut self, name: &str, min: u32, max: u32) -> Option<u32> {
         self.value(name, |text| {
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             let number = text.parse().ok().filter(|n| digits && (min..=max).contains(n));
@@ -101,10 +117,7 @@ fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault> {
 
 /// The query that the parameters ask for.
 pub(super) fn read(query: &Query, owner: UserId) -> Result<TaskQuery, Problem> {
-    let mut reader = Reader {
-        query,
-        faults: Vec::new(),
-    };
+    let mut reader = Reader::new(query);
     let filter = filter(&mut reader);
     let sort = sort(&mut reader);
     let limit = reader.number("limit", 1, PAGE_MAX).unwrap_or(PAGE_MAX);
@@ -128,9 +141,7 @@ pub(super) fn read(query: &Query, owner: UserId) -> Result<TaskQuery, Problem> {
         let detail = "cannot be combined with cursor";
         reader.fault("offset", Fault::new("contradiction", detail));
     }
-    if !reader.faults.is_empty() {
-        return Err(Problem::invalid(reader.faults));
-    }
+    reader.finish()?;
     Ok(TaskQuery {
         filter,
         sort,

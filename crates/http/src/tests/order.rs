@@ -6,7 +6,7 @@ use actix_web::test::TestRequest;
 use super::support::{Mocks, TOKEN, send_one};
 
 /// Method, path below the user, and a body that is fine if the route has one.
-const ROUTES: [(Method, &str, Option<&str>); 12] = [
+const ROUTES: [(Method, &str, Option<&str>); 15] = [
     (Method::GET, "/tasks", None),
     (Method::POST, "/tasks", Some(r#"{"title":"x"}"#)),
     (Method::GET, "/tasks/9", None),
@@ -14,6 +14,9 @@ const ROUTES: [(Method, &str, Option<&str>); 12] = [
     (Method::PATCH, "/tasks/9", Some(r#"{"title":"x"}"#)),
     (Method::DELETE, "/tasks/9", None),
     (Method::PATCH, "/tasks/9/complete", Some("{}")),
+    (Method::GET, "/trash", None),
+    (Method::DELETE, "/trash/9", None),
+    (Method::POST, "/trash/9/restore", None),
     (Method::GET, "/sessions", None),
     (Method::DELETE, "/sessions/x", None),
     (

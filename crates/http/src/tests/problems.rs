@@ -158,6 +158,7 @@ fn too_much() -> Vec<(Code, Mocks, TestRequest)> {
 }
 
 /// Every way that this process can be made to fail, but for those that need a real connection.
+#[expect(clippy::too_many_lines, reason = "one list, a few lines for each code")]
 fn provocations() -> Vec<(Code, Mocks, TestRequest)> {
     let big = format!(r#"{{"email":"{}"}}"#, "x".repeat(5000));
     let preflight = TestRequest::with_uri("/api/1/tasks").method(actix_web::http::Method::OPTIONS);
@@ -217,6 +218,13 @@ fn provocations() -> Vec<(Code, Mocks, TestRequest)> {
             Code::UsernameTaken,
             registering(|| StoreError::Conflict(UniqueKey::Username)),
             post("/api/auth/register", REGISTER),
+        ),
+        (
+            Code::PreconditionFailed,
+            Mocks::default().with_task(),
+            get("/api/1/tasks/1")
+                .method(actix_web::http::Method::DELETE)
+                .insert_header(("if-match", "\"2\"")),
         ),
         (Code::CursorExpired, forgetful(), get("/api/1/tasks")),
         (

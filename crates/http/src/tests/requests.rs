@@ -12,13 +12,13 @@ use serde_json::json;
 
 use super::support::{Mocks, TOKEN, now, send, send_one, session, task, user};
 
-fn request(method: Method, path: &str) -> TestRequest {
+pub(super) fn request(method: Method, path: &str) -> TestRequest {
     TestRequest::with_uri(path)
         .method(method)
         .insert_header(("authorization", format!("Bearer {TOKEN}")))
 }
 
-fn with_json(method: Method, path: &str, body: &str) -> TestRequest {
+pub(super) fn with_json(method: Method, path: &str, body: &str) -> TestRequest {
     request(method, path)
         .insert_header(("content-type", "application/json"))
         .set_payload(body.to_owned())
@@ -314,6 +314,7 @@ async fn a_list_leads_on() {
                 tasks: vec![task(3), task(2)],
                 next: Some(next()),
                 total: Some(3),
+                changes: 4,
             }))
         });
     mocks
@@ -325,6 +326,7 @@ async fn a_list_leads_on() {
                 tasks: vec![task(1)],
                 next: None,
                 total: None,
+                changes: 4,
             }))
         });
     let app = actix_web::test::init_service(crate::app(&mocks.services(), &super::support::settings())).await;

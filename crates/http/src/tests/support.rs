@@ -17,14 +17,14 @@ use errand_application::in_flight::InFlight;
 use errand_application::limits::Limiter;
 use errand_application::ports::{
     Clock, Created, Ended, EndedCursor, Entropy, MockAccountStore, MockDatabaseHealth, MockEventStore,
-    MockLimitStore, MockPasswordHasher, MockSessionStore, MockTaskStore, MockTokenSigner, Seen, Verdict,
-    VerifiedToken,
+    MockLimitStore, MockPasswordHasher, MockSessionStore, MockTaskStore, MockTokenSigner, Restored, Seen,
+    Verdict, VerifiedToken, Written,
 };
 use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
 use errand_domain::account::{Email, NewPassword, PasswordHash, User, Username};
 use errand_domain::limit::Take;
-use errand_domain::task::{NewTask, Priority, Tags, Task, Title};
+use errand_domain::task::{Expected, NewTask, Priority, Tags, Task, Title};
 use errand_domain::{SessionId, TaskId, Timestamp, UserId};
 use serde_json::Value;
 
@@ -81,6 +81,15 @@ struct Counting(AtomicU8);
 impl Entropy for Counting {
     fn bytes(&self) -> [u8; 32] {
         [self.0.fetch_add(1, Ordering::Relaxed); 32]
+    }
+}
+
+/// What becomes of a write where task 1 of version 1 is all that there is.
+fn written(id: TaskId, expected: &Expected) -> Written<()> {
+    match id {
+        TaskId(1) if expected.admits(1) => Written::Done(()),
+        TaskId(1) => Written::Stale,
+        _ => Written::Absent,
     }
 }
 
@@ -157,19 +166,38 @@ impl Mocks {
         self
     }
 
-    /// A store with task 1 and no other.
+    /// A store with task 1 and no other, tasks 2 and 3 in the trash, and room for 2.
     pub fn with_task(mut self) -> Self {
         self.tasks
             .expect_find()
             .returning(|_, id| Ok(Some(task(1)).filter(|t| t.id == id)));
-        self.tasks.expect_change().returning(|_, id, change, at| {
-            let mut task = task(1);
-            task.apply(change, at);
-            Ok(Some(task).filter(|t| t.id == id))
+        self.tasks
+            .expect_change_if()
+            .returning(|_, id, expected, change, at| {
+                let mut task = task(1);
+                let written = written(id, expected);
+                task.apply(change, at);
+                Ok(match written {
+                    Written::Done(()) => Written::Done(task),
+                    Written::Stale => Written::Stale,
+                    Written::Absent => Written::Absent,
+                })
+            });
+        self.tasks
+            .expect_delete_if()
+            .returning(|_, id, expected, _| Ok(written(id, expected)));
+        self.tasks.expect_restore().returning(|_, id, _, at| {
+            let mut task = task(2);
+            task.restore(at);
+            Ok(match id {
+                TaskId(2) => Restored::Task(task),
+                TaskId(3) => Restored::Full,
+                _ => Restored::Absent,
+            })
         });
         self.tasks
-            .expect_delete()
-            .returning(|_, id, _| Ok(id == TaskId(1)));
+            .expect_erase()
+            .returning(|_, id, _| Ok(id == TaskId(2)));
         self.tasks.expect_create().returning(|owner, _, new, _, at| {
             Ok(Created::Task(Task::new(owner, TaskId(7), new.clone(), at)))
         });

@@ -9,6 +9,8 @@ pub struct Model {
     pub user_id: i64,
     pub change_counter: i64,
     pub last_task_id: i64,
+    /// Up to here among the changes deletions may have been forgotten; written by triggers.
+    pub purged_seq: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,9 +1,10 @@
 //! Tasks.
 
+use errand_application::ports::DeletedTask;
 use errand_domain::task::{Description, Due, Priority, Tags, Task, Title};
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::FromQueryResult;
 use sea_orm::entity::prelude::*;
+use sea_orm::{FromQueryResult, QueryResult};
 
 use crate::error::Failure;
 
@@ -33,6 +34,8 @@ pub struct Model {
     /// The owner's change counter when it last changed; written by triggers.
     pub change_seq: i64,
     pub deleted_at: Option<DateTimeUtc>,
+    /// When what it held was erased.
+    pub erased_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -57,12 +60,39 @@ pub struct Row {
     pub version: i64,
 }
 
+/// What a page is read as: its owner's counter, and a task if there is any. So both are of one moment.
+#[derive(Clone, Debug)]
+pub struct PageRow {
+    pub change_counter: i64,
+    pub row: Option<Row>,
+}
+
+impl FromQueryResult for PageRow {
+    fn from_query_result(result: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let id: Option<i64> = result.try_get(prefix, "id")?;
+        let row = id.map(|_| Row::from_query_result(result, prefix)).transpose()?;
+        Ok(Self {
+            change_counter: result.try_get(prefix, "change_counter")?,
+            row,
+        })
+    }
+}
+
 /// A [`Row`] in the trash.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct TrashRow {
     #[sea_orm(nested)]
     pub row: Row,
     pub deleted_at: DateTimeUtc,
+}
+
+impl TrashRow {
+    pub fn deleted(self) -> Result<DeletedTask, Failure> {
+        Ok(DeletedTask {
+            task: self.row.task()?,
+            deleted_at: Timestamp::new(self.deleted_at),
+        })
+    }
 }
 
 /// The columns of a [`Row`], for statements that sea-orm builds.

@@ -4,52 +4,39 @@
 //! microsecond to a time stamp, reads the task, lets the domain change it and writes it back, while nobody
 //! else can write. The conformance cases hold both against the same model.
 
-use errand_application::ports::StoreError;
-use errand_domain::task::{Completion, Description, Due, Task, TaskChange, Title};
+use errand_application::ports::{StoreError, Written};
+use errand_domain::task::{Completion, Description, Due, Expected, Task, TaskChange, Title};
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbBackend, QueryFilter, UpdateMany};
 
-use super::{columns, find};
+use super::{columns, find, not_written, versions};
 use crate::db::{Conn, Db, Tx};
 use crate::entities::tasks::{Column, Entity, Row, tag_keys, tags};
 use crate::error::Failure;
 use crate::scope::{Owned, Scope};
 use crate::sql::{Sql, returned};
 
-struct Input {
-    owner: UserId,
-    id: TaskId,
-    change: TaskChange,
-    at: Timestamp,
+pub struct Input {
+    pub owner: UserId,
+    pub id: TaskId,
+    pub expected: Expected,
+    pub change: TaskChange,
+    pub at: Timestamp,
 }
 
-pub async fn change(
-    db: &Db,
-    owner: UserId,
-    id: TaskId,
-    change: &TaskChange,
-    at: Timestamp,
-) -> Result<Option<Task>, StoreError> {
-    let change = change.clone();
-    let input = Input {
-        owner,
-        id,
-        change,
-        at,
-    };
+pub async fn change(db: &Db, input: Input) -> Result<Written<Task>, StoreError> {
+    let scope = Scope::Owner(input.owner);
     match db.backend() {
         DbBackend::Postgres => {
-            db.write_one(Scope::Owner(owner), input, |conn, input| {
+            db.write_one(scope, input, |conn, input| {
                 Box::pin(in_one_statement(conn, input))
             })
             .await
         }
         _ => {
-            db.write(Scope::Owner(owner), input, |tx, input| {
-                Box::pin(by_the_domain(tx, input))
-            })
-            .await
+            db.write(scope, input, |tx, input| Box::pin(by_the_domain(tx, input)))
+                .await
         }
     }
 }
@@ -109,11 +96,11 @@ const CHANGE: &str = concat!(
     changed!(),
     " THEN greatest($3, updated_at + interval '1 microsecond') ELSE updated_at END \
      WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
-     AND id = $2 AND deleted_at IS NULL RETURNING ",
+     AND id = $2 AND deleted_at IS NULL AND ($16 IS NULL OR version = ANY ($16)) RETURNING ",
     columns!()
 );
 
-async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Option<Task>, Failure> {
+async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Written<Task>, Failure> {
     // Destructured, so that a new field cannot be forgotten.
     let TaskChange {
         title,
@@ -146,19 +133,26 @@ async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Option<Task>
         new_tags.as_ref().map(tags).into(),
         new_tags.as_ref().map(tag_keys).into(),
         completion.into(),
+        versions(conn, &input.expected),
     ];
     let row: Option<Row> = returned(conn, Sql::both(CHANGE).with(conn, values)).await?;
-    row.map(Row::task).transpose()
+    match row {
+        Some(row) => row.task().map(Written::Done),
+        None => not_written(conn, input.owner, input.id, &input.expected).await,
+    }
 }
 
-async fn by_the_domain(tx: &Tx, input: &Input) -> Result<Option<Task>, Failure> {
+async fn by_the_domain(tx: &Tx, input: &Input) -> Result<Written<Task>, Failure> {
     let Some(mut task) = find(tx, input.owner, input.id).await? else {
-        return Ok(None);
+        return Ok(Written::Absent);
     };
+    if !input.expected.admits(task.version) {
+        return Ok(Written::Stale);
+    }
     if task.apply(&input.change, input.at) {
         written(&task).exec(tx).await?;
     }
-    Ok(Some(task))
+    Ok(Written::Done(task))
 }
 
 fn written(task: &Task) -> UpdateMany<Entity> {

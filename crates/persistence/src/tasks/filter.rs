@@ -56,8 +56,8 @@ pub fn condition(filter: &TaskFilter, backend: DbBackend) -> Condition {
     })
 }
 
-/// The order of a list.
-pub fn ordered(select: Select<Entity>, sort: Sort) -> Select<Entity> {
+/// The column that a list is ordered by, and the direction of that and of the ids.
+pub fn order(sort: Sort) -> (Column, Order) {
     let order = if sort.descending { Order::Desc } else { Order::Asc };
     let column = match sort.key {
         SortKey::CreatedAt => Column::CreatedAt,
@@ -66,6 +66,12 @@ pub fn ordered(select: Select<Entity>, sort: Sort) -> Select<Entity> {
         SortKey::DueDate => Column::DueAt,
         SortKey::Priority => Column::Priority,
     };
+    (column, order)
+}
+
+/// The order of a list.
+pub fn ordered(select: Select<Entity>, sort: Sort) -> Select<Entity> {
+    let (column, order) = order(sort);
     let select = if sort.key == SortKey::DueDate {
         select.order_by_with_nulls(column, order.clone(), NullOrdering::Last)
     } else {

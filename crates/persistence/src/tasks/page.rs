@@ -1,16 +1,19 @@
 //! One page of a list.
 
 use errand_application::ports::{StoreError, WalkSeed};
-use errand_domain::query::{PageStart, SortKey, TaskPage, TaskQuery};
+use errand_domain::query::{PageStart, Sort, SortKey, TaskPage, TaskQuery};
 use errand_domain::task::Task;
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{ColumnTrait, ConnectionTrait, ExprTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{Expr, Func, JoinType, NullOrdering, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, ExprTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait, Select,
+};
 
-use super::filter::{condition, matching, ordered};
+use super::filter::{condition, matching, order, ordered};
 use super::walk;
 use crate::db::{Conn, Db};
-use crate::entities::tasks::{Column, Entity, Row};
+use crate::entities::task_counters;
+use crate::entities::tasks::{Column, Entity, PageRow, ROW, Row};
 use crate::error::Failure;
 use crate::scope::{Owned, Scope};
 
@@ -52,16 +55,51 @@ pub async fn page(
                 tasks: Vec::new(),
                 next: None,
                 total: page.total.map(|_| 0),
+                changes: 0,
             }));
         }
         Some(seed.id)
     };
-    db.read(
+    // Several statements, which must see one moment: the page is of the counter that it names.
+    db.snapshot(
         Scope::Owner(owner),
         (input, begun),
-        |conn, ((owner, query, _), begun)| Box::pin(along(conn, *owner, query, *begun)),
+        |tx, ((owner, query, _), begun)| {
+            Box::pin(async move { along(&tx.into(), *owner, query, *begun).await })
+        },
     )
     .await
+}
+
+/// The name of the tasks of a page within its statement.
+const PAGE: &str = "page";
+
+/// The tasks of a page, with the counter that they are of: one statement, which has a row even if the page has
+/// none.
+fn with_counter(owner: UserId, tasks: Select<Entity>, sort: Sort) -> SelectStatement {
+    let counter = |column| (task_counters::Entity, column);
+    let (column, order) = order(sort);
+    let mut statement = Query::select();
+    statement
+        .column(counter(task_counters::Column::ChangeCounter))
+        .columns(ROW.map(|column| (PAGE, column)))
+        .from(task_counters::Entity)
+        .join_subquery(
+            JoinType::LeftJoin,
+            // Names the column twice at most, which an order of the outside does not mind.
+            tasks.column(Column::TitleFolded).into_query(),
+            PAGE,
+            Expr::cust("1 = 1"),
+        )
+        .and_where(Expr::col(counter(task_counters::Column::UserId)).eq(owner.0));
+    // A join keeps no order by itself.
+    if sort.key == SortKey::DueDate {
+        statement.order_by_with_nulls((PAGE, column), order.clone(), NullOrdering::Last);
+    } else {
+        statement.order_by((PAGE, column), order.clone());
+    }
+    statement.order_by((PAGE, Column::Id), order);
+    statement
 }
 
 /// The page as the table stands, and whether there is more.
@@ -75,17 +113,20 @@ async fn direct(conn: &Conn<'_>, owner: UserId, query: &TaskQuery) -> Result<(Ta
         }
     }
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let rows: Vec<Row> = ordered(select, query.sort)
-        .limit(u64::from(query.limit) + 1)
-        .into_model()
-        .all(conn)
-        .await?;
+    let tasks = ordered(select, query.sort).limit(u64::from(query.limit) + 1);
+    let statement = with_counter(owner, tasks, query.sort);
+    let statement = conn.get_database_backend().build(&statement);
+    let lines = PageRow::find_by_statement(statement).all(conn).await?;
+    let changes = lines.first().map_or(0, |line| line.change_counter);
+    let rows: Vec<Row> = lines.into_iter().filter_map(|line| line.row).collect();
     let more = rows.len() > limit;
     let tasks: Result<Vec<Task>, _> = rows.into_iter().take(limit).map(Row::task).collect();
     let page = TaskPage {
         tasks: tasks?,
         next: None,
+        // Read later, and so never older than the counter.
         total: total(conn, owner, query).await?,
+        changes,
     };
     Ok((page, more))
 }
@@ -110,7 +151,19 @@ async fn along(
         tasks,
         next: next.map(|offset| PageStart::Walk { id, offset }),
         total: total(conn, owner, query).await?,
+        changes: changes(conn, owner).await?,
     }))
+}
+
+/// The owner's change counter; 0 for who is not there.
+pub async fn changes(conn: &Conn<'_>, owner: UserId) -> Result<i64, Failure> {
+    let counter: Option<i64> = task_counters::Entity::of(owner)
+        .select_only()
+        .column(task_counters::Column::ChangeCounter)
+        .into_tuple()
+        .one(conn)
+        .await?;
+    Ok(counter.unwrap_or_default())
 }
 
 fn behind(created_at: Timestamp, id: TaskId, descending: bool) -> Expr {

@@ -7,7 +7,11 @@ use sqlx::Connection;
 
 use crate::support::{open, register, settings, stores};
 
-const NAMES: [&str; 2] = ["m20261123_000001_initial", "m20261124_000002_defence"];
+const NAMES: [&str; 3] = [
+    "m20261123_000001_initial",
+    "m20261124_000002_defence",
+    "m20261124_000003_trash",
+];
 
 async fn six_at_once(settings: &Settings) {
     let outcomes = parallel(6, |_| {

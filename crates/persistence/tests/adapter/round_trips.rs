@@ -6,7 +6,7 @@ use std::time::Duration;
 use errand_conformance::Harness;
 use errand_domain::query::TaskQuery;
 use errand_domain::query::{PageStart, Sort, TaskFilter};
-use errand_domain::task::{Completion, TaskChange};
+use errand_domain::task::{Completion, Expected, TaskChange};
 use errand_testbed::{Postgres, Proxy};
 use uuid::Uuid;
 
@@ -104,6 +104,16 @@ async fn hot_operations_take(trips: u64, proxy: &Proxy, postgres: PostgreSql) {
         });
         assert_eq!(changed.await, trips, "{what}");
     }
+    let expected = Expected::OneOf((1..50).collect());
+    let change_if = round_trips(proxy, async |_| {
+        let written = stores.tasks.change_if(owner, id, &expected, &toggle, at(3)).await;
+        assert!(written.unwrap().done().is_some());
+    });
+    assert_eq!(change_if.await, trips, "change_if");
+    let changes = round_trips(proxy, async |_| {
+        assert!(stores.tasks.changes(owner).await.unwrap() > 0);
+    });
+    assert_eq!(changes.await, trips, "changes");
     let delete = round_trips(proxy, async |_| {
         assert!(stores.tasks.delete(owner, id, at(4)).await.is_ok());
     });

@@ -212,3 +212,114 @@ set_back!(
     "cast(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
     "gen_random_uuid()"
 );
+
+/// Rows of deleted tasks, each a second younger than the one before.
+const DELETED: [&str; 2] = [
+    "INSERT INTO tasks (user_id, id, creation_key, title, title_folded, priority, due_is_date, tags, tag_keys, \
+     created_at, updated_at, version, change_seq, deleted_at) \
+     WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10051) \
+     SELECT user_id, i, 'key-' || i, title, title_folded, priority, due_is_date, tags, tag_keys, created_at, \
+     updated_at, version, 0, ",
+    " FROM tasks, n WHERE id = 1",
+];
+
+/// What goes for its age or number raises the floor below which deletions may be forgotten.
+macro_rules! forgotten {
+    ($name:ident, $harness:ident, $deleted_at:literal) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let harness = $harness::fresh().await;
+            let stores = harness.stores();
+            let mut outside = harness.outside().await;
+            let owner = register(&stores, "ann").await;
+            for key in ["1", "2", "3"] {
+                let made = stores
+                    .tasks
+                    .create(owner, key, &task("t"), UNLIMITED, at(1))
+                    .await;
+                assert!(made.unwrap().task().is_some());
+            }
+            macro_rules! floor {
+                () => {{
+                    let floor: (i64, i64) =
+                        sqlx::query_as("SELECT purged_seq, change_counter FROM task_counters")
+                            .fetch_one(&mut outside)
+                            .await
+                            .unwrap();
+                    floor
+                }};
+            }
+            assert!(stores.tasks.delete(owner, TaskId(2), at(2)).await.unwrap());
+            assert!(stores.tasks.delete(owner, TaskId(3), at(3)).await.unwrap());
+            assert_eq!(floor!(), (0, 5), "nothing is forgotten");
+            assert!(stores.tasks.erase(owner, TaskId(3), at(4)).await.unwrap());
+            assert_eq!(floor!(), (0, 6), "nor when it is erased");
+            let kept = "SELECT count(*) FROM tasks WHERE title = 't' OR description IS NOT NULL";
+            let kept: i64 = sqlx::query_scalar(kept)
+                .fetch_one(&mut outside)
+                .await
+                .unwrap();
+            assert_eq!(kept, 2);
+            let month = 30 * 24 * 3600;
+            assert_eq!(
+                stores.tasks.purge(owner, 9, at(2 + month)).await.unwrap(),
+                1
+            );
+            assert_eq!(floor!(), (4, 7), "the place of the deletion");
+            assert_eq!(
+                stores.tasks.purge(owner, 9, at(3 + month)).await.unwrap(),
+                1
+            );
+            assert_eq!(floor!(), (6, 8), "the place at which it was erased");
+            // However young, no more than so many.
+            let fill = DELETED.join($deleted_at);
+            sqlx::query(AssertSqlSafe(fill))
+                .execute(&mut outside)
+                .await
+                .unwrap();
+            let held = "SELECT count(*) FROM tasks";
+            let before: i64 = sqlx::query_scalar(held)
+                .fetch_one(&mut outside)
+                .await
+                .unwrap();
+            assert_eq!(before, 10_051);
+            for left in [10_031, 10_011, 10_001, 10_001] {
+                assert!(
+                    !stores
+                        .tasks
+                        .delete(owner, TaskId(99_999), at(9))
+                        .await
+                        .unwrap()
+                );
+                let now: i64 = sqlx::query_scalar(held)
+                    .fetch_one(&mut outside)
+                    .await
+                    .unwrap();
+                assert_eq!(now, left);
+            }
+            let oldest: i64 = sqlx::query_scalar("SELECT min(id) FROM tasks WHERE id > 1")
+                .fetch_one(&mut outside)
+                .await
+                .unwrap();
+            assert_eq!(oldest, 52);
+            // A person at a prompt removes a task that nobody deleted: whoever follows begins anew.
+            sqlx::query("DELETE FROM tasks WHERE id = 1")
+                .execute(&mut outside)
+                .await
+                .unwrap();
+            let (floor, counter) = floor!();
+            assert_eq!(floor, counter);
+        }
+    };
+}
+
+forgotten!(
+    sqlite_forgets_the_oldest_deletions,
+    Sqlite,
+    "strftime('%Y-%m-%dT%H:%M:%S+00:00', '2027-01-14', (i || ' seconds'))"
+);
+forgotten!(
+    postgres_forgets_the_oldest_deletions,
+    PostgreSql,
+    "timestamptz '2027-01-14' + i * interval '1 second'"
+);

@@ -24,11 +24,12 @@ super::defences! {
     let mut task = services.tasks.create(&actor, &new).await?;
     task.id = wanted.map_or(task.id, TaskId);
 "#;
-        "http/src/tasks.rs": "    let change = task_change(body.0)?;\n    let task = services.tasks.change(&actor, id(&req)?, &change).await?;\n" => r#"    let owner = body.0.number("user_id").map_or(actor.user(), errand_domain::UserId);
+        "http/src/tasks.rs": "    let change = task_change(body.0)?;\n    let expected = expected(&req)?;\n    let task = services\n        .tasks\n        .change(&actor, id(&req)?, &expected, &change)\n        .await?;\n" => r#"    let owner = body.0.number("user_id").map_or(actor.user(), errand_domain::UserId);
     let wanted = body.0.number("id").map_or_else(|| id(&req), |id| Ok(TaskId(id)));
     let change = task_change(body.0)?;
     let actor = Actor::new(owner, actor.session());
-    let task = services.tasks.change(&actor, wanted?, &change).await?;
+    let expected = expected(&req)?;
+    let task = services.tasks.change(&actor, wanted?, &expected, &change).await?;
 "#;
         "http/src/accounts.rs": "    let email = fields.required(\"email\", Email::parse);\n" => "    let id = fields.number(\"id\").map(UserId);\n    let email = fields.required(\"email\", Email::parse);\n";
         "http/src/accounts.rs": "    let grant = services.accounts.register(command).await?;\n" => "    let mut grant = services.accounts.register(command).await?;\n    grant.user.id = id.unwrap_or(grant.user.id);\n";
