@@ -115,12 +115,20 @@ pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Db, Conn
     possible(settings)?;
     let pulse = Arc::new(Pulse::new(clock));
     let pools = match settings.url.target() {
-        Target::Postgres(url) => Pools::postgres(Opening {
-            options: postgres_options(url, settings)?,
-            max_connections: settings.max_connections,
-            acquire_timeout: connect_within(settings.deadline),
-            pulse: Arc::clone(&pulse),
-        }),
+        Target::Postgres(url) => {
+            if url.channel_binding {
+                tracing::info!(
+                    "the database URL asks for channel binding, which the driver does not do; the verified \
+                     certificate is what keeps others out"
+                );
+            }
+            Pools::postgres(Opening {
+                options: postgres_options(url, settings)?,
+                max_connections: settings.max_connections,
+                acquire_timeout: connect_within(settings.deadline),
+                pulse: Arc::clone(&pulse),
+            })
+        }
         Target::Sqlite(path) => {
             let pools = sqlite(path, settings).await?;
             warn_of_readers(path);

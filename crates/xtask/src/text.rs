@@ -6,7 +6,7 @@ use crate::git;
 use crate::run::{Outcome, verdict};
 
 // In two parts each, or this file would be the first to be found.
-const BANNED: [(&str, &str); 3] = [
+const BANNED: [(&str, &str); 6] = [
     (
         concat!("select", " *"),
         "a prepared statement breaks when a migration adds a column: name the columns",
@@ -18,6 +18,18 @@ const BANNED: [(&str, &str); 3] = [
     (
         concat!("pg_advisory", "_lock("),
         "belongs to a session, which a transaction pooler gives to others",
+    ),
+    (
+        concat!("\"listen", " "),
+        "belongs to a session, which a transaction pooler gives to others",
+    ),
+    (
+        concat!("set_schema", "_search_path"),
+        "sets the session, which a transaction pooler gives to others",
+    ),
+    (
+        concat!(".statement", "_timeout("),
+        "a pooler refuses it as a start-up parameter: limits belong to the role",
     ),
 ];
 

@@ -21,6 +21,8 @@ pub struct Postgres {
     pub application_name: Option<String>,
     /// Neon's endpoint, for clients whose host name does not tell it.
     pub endpoint: Option<String>,
+    /// Whether it asks for channel binding, which the driver does not do.
+    pub channel_binding: bool,
 }
 
 /// How safe the way is.
@@ -74,6 +76,7 @@ impl Postgres {
             root_cert: None,
             application_name: None,
             endpoint: None,
+            channel_binding: false,
         };
         for (key, value) in url.query_pairs() {
             parsed.parameter(&key, &value)?;
@@ -88,9 +91,9 @@ impl Postgres {
             "sslrootcert" => self.root_cert = Some(PathBuf::from(value)),
             "application_name" => self.application_name = Some(value.to_owned()),
             "options" => self.endpoint = Some(endpoint(value)?),
-            // The driver cannot bind channels (a verified certificate stands in for it); the rest is for
-            // other drivers, and errand has settings of its own.
-            "channel_binding" | "connect_timeout" | "pgbouncer" | "pool_timeout" | "sslnegotiation" => {}
+            "channel_binding" => self.channel_binding = value == "require",
+            // For other drivers: errand has settings of its own.
+            "connect_timeout" | "pgbouncer" | "pool_timeout" | "sslnegotiation" => {}
             other => return Err(unknown(other)),
         }
         Ok(())

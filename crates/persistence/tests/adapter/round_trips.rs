@@ -98,7 +98,7 @@ async fn hot_operations_take(trips: u64, proxy: &Proxy, postgres: PostgreSql) {
         title: Some(task("renamed").title),
         ..TaskChange::default()
     };
-    for (what, change) in [("update", renaming), ("completion", toggle)] {
+    for (what, change) in [("update", renaming), ("completion", toggle.clone())] {
         let changed = round_trips(proxy, async |_| {
             drop(stores.tasks.change(owner, id, &change, at(3)).await.unwrap());
         });
