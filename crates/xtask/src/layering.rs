@@ -91,6 +91,7 @@ const RULES: [Rule; 11] = [
         may_use: &[
             "errand-http",
             "errand-persistence",
+            "errand-recurrence",
             "errand-security",
             "errand-application",
             "errand-domain",

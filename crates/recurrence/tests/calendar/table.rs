@@ -116,6 +116,12 @@ fn weeks_have_numbers() {
     // Week 53 of 2020 ends in 2021; week 1 of 2020 begins in 2019.
     let week_53 = "FREQ=YEARLY;BYWEEKNO=53;BYDAY=WE,FR";
     expect(week_53, "2020-12-30", &["2021-01-01", "2026-12-30", "2027-01-01"]);
+    // 2010 had 52 weeks.
+    expect(
+        "FREQ=YEARLY;BYWEEKNO=53;BYDAY=SA",
+        "2010-01-02",
+        &["2016-01-02", "2021-01-02"],
+    );
     expect(
         "FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO",
         "2019-12-30",
