@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod limits;
 mod passwords;
+mod recurrences;
 mod sessions;
 mod tasks;
 mod tokens;
@@ -21,6 +22,7 @@ pub use events::EventStore;
 pub use health::{DatabaseHealth, Seen};
 pub use limits::{Bucket, LimitStore};
 pub use passwords::{HasherError, PasswordHasher, Verdict};
+pub use recurrences::Recurrences;
 pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start};
 pub use tasks::{Created, TaskStore, WalkSeed, Written};
 pub use tokens::{AccessClaims, TokenSigner, VerifiedToken};
@@ -34,6 +36,7 @@ pub use {
     health::MockDatabaseHealth,
     limits::MockLimitStore,
     passwords::MockPasswordHasher,
+    recurrences::MockRecurrences,
     sessions::MockSessionStore,
     tasks::MockTaskStore,
     tokens::MockTokenSigner,

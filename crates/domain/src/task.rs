@@ -3,12 +3,17 @@
 mod due;
 mod expected;
 mod priority;
+mod recurrence;
 mod tags;
 mod title;
 
 pub use due::Due;
 pub use expected::Expected;
 pub use priority::Priority;
+pub use recurrence::{
+    COUNT_MAX, Day, End, Frequency, INTERVAL_MAX, LIST_MAX, Next, RULE_MAX_CHARS, RecurrenceFrom, Rule,
+    Series, TIME_ZONE_MAX_CHARS, TimeZone, WEEKDAYS_MAX,
+};
 pub use tags::{TAG_MAX_CHARS, TAGS_MAX, Tags};
 pub use title::{DESCRIPTION_MAX_CHARS, Description, TITLE_MAX_CHARS, Title};
 

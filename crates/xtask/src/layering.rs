@@ -15,7 +15,7 @@ struct Rule {
     must_not_reach: &'static [&'static str],
 }
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         name: "errand-domain",
         may_use: &[],
@@ -27,13 +27,22 @@ const RULES: [Rule; 10] = [
             "sqlx",
             "actix-web",
             "async-trait",
+            "chrono-tz",
         ],
     },
     Rule {
         name: "errand-application",
         may_use: &["errand-domain"],
         tests_may_use: &[],
-        must_not_reach: &["sea-orm", "sqlx", "actix-web", "jsonwebtoken", "bcrypt"],
+        must_not_reach: &[
+            "sea-orm",
+            "sqlx",
+            "actix-web",
+            "jsonwebtoken",
+            "bcrypt",
+            "rrule",
+            "chrono-tz",
+        ],
     },
     Rule {
         name: "errand-migrations",
@@ -46,6 +55,12 @@ const RULES: [Rule; 10] = [
         may_use: &["errand-application", "errand-domain", "errand-migrations"],
         tests_may_use: &["errand-conformance", "errand-testbed"],
         must_not_reach: &["actix-web", "mockall", "proptest"],
+    },
+    Rule {
+        name: "errand-recurrence",
+        may_use: &["errand-application", "errand-domain"],
+        tests_may_use: &[],
+        must_not_reach: &["sea-orm", "sqlx", "actix-web", "mockall", "proptest"],
     },
     Rule {
         name: "errand-security",
@@ -76,6 +91,7 @@ const RULES: [Rule; 10] = [
         may_use: &[
             "errand-http",
             "errand-persistence",
+            "errand-recurrence",
             "errand-security",
             "errand-application",
             "errand-domain",
