@@ -18,7 +18,7 @@ pub enum Failure {
         table: &'static str,
         column: &'static str,
     },
-    /// The database has row-level security and errand does not expect it, or the other way round.
+    /// Settings, database and the way to it do not fit together.
     #[error(transparent)]
     Unfit(#[from] Unfit),
     /// Steps of the schema are missing.
@@ -142,10 +142,8 @@ impl Failure {
     /// In words that may be logged.
     pub fn told(&self) -> String {
         match self {
-            Self::Db(error) => {
-                refusal_of(error).map_or_else(|| elide_quotes(&error.to_string()), |told| told.to_string())
-            }
-            other => other.to_string(),
+            Self::Db(DbErr::Conn(RuntimeErr::SqlxError(error))) => words(error),
+            other => elide_quotes(&other.to_string()),
         }
     }
 
@@ -328,17 +326,20 @@ pub struct Unconnected(String);
 /// The same error, fit to be logged. A driver's database error carries the row in its detail and values in
 /// its message, one of TLS the host; all else is about sockets, files and types.
 pub fn redacted(error: DbErr) -> Box<dyn std::error::Error + Send + Sync> {
-    if let Some(refusal) = refusal_of(&error) {
-        return refusal.into();
+    match (refusal_of(&error), &error) {
+        (Some(refusal), _) => refusal.into(),
+        (None, DbErr::Conn(RuntimeErr::SqlxError(source))) => Unconnected(words(source)).into(),
+        (None, _) => error.into(),
     }
-    if let DbErr::Conn(RuntimeErr::SqlxError(source)) = &error {
-        let words = match &**source {
-            SqlxError::Io(source) => source.to_string(),
-            source => source.to_string(),
-        };
-        return Unconnected(elide_quotes(&words)).into();
+}
+
+/// An error of the driver in words that may be logged.
+pub fn words(error: &SqlxError) -> String {
+    match (refusal(error), error) {
+        (Some(refusal), _) => refusal.to_string(),
+        (None, SqlxError::Io(error)) => elide_quotes(&error.to_string()),
+        (None, error) => elide_quotes(&error.to_string()),
     }
-    error.into()
 }
 
 /// What the database said, if it was the database that spoke.

@@ -27,6 +27,8 @@ pub struct Footing {
     is_local: bool,
     /// Whether program, settings and database fit together.
     fits: AtomicBool,
+    /// Whether it is to be looked at once more.
+    again: AtomicBool,
     /// Whether the way to the database keeps its clients' statements apart.
     trusted: Arc<AtomicBool>,
     /// Counts the doubts: what was found out before one does not count after it.
@@ -45,6 +47,7 @@ impl Footing {
             fence,
             is_local,
             fits: AtomicBool::new(is_local),
+            again: AtomicBool::new(false),
             trusted: Arc::default(),
             doubts: Arc::default(),
             trying_out: Arc::default(),
@@ -66,11 +69,9 @@ impl Footing {
         }
     }
 
-    /// Whether everything fits is to be looked at again; the way there is the same.
+    /// Whether everything still fits is to be looked at again, by the next one alone; the others go on.
     pub fn look_again(&self) {
-        if !self.is_local {
-            self.fits.store(false, SeqCst);
-        }
+        self.again.store(!self.is_local, SeqCst);
     }
 
     /// Everything is to be found out again.
@@ -80,10 +81,11 @@ impl Footing {
         self.fits.store(false, SeqCst);
     }
 
-    /// Looks until everything is found right once. With policies that nobody asked for, tables look empty; without
+    /// Looks until everything is found right once, and when that is asked for. With policies that nobody asked for, tables look empty; without
     /// those that somebody asked for, the second lock is missing.
     pub async fn holds(&self, pools: &Arc<Pools>) -> Result<(), Failure> {
-        if self.fits.load(SeqCst) {
+        let again = self.again.load(SeqCst) && self.again.swap(false, SeqCst);
+        if self.fits.load(SeqCst) && !again {
             return Ok(());
         }
         let doubts = self.doubts.load(SeqCst);
@@ -103,6 +105,7 @@ impl Footing {
             }
             Fit::Older(older) => Err(older.into()),
             Fit::Unfit(unfit) => {
+                self.fits.store(false, SeqCst);
                 self.unfit.send_replace(Some(unfit.clone()));
                 Err(unfit.into())
             }

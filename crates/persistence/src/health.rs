@@ -39,7 +39,7 @@ pub enum CheckError {
     /// Steps of the schema are missing.
     #[error(transparent)]
     Older(Older),
-    /// The database has row-level security and the settings say otherwise, or the other way round.
+    /// Settings, database and the way to it do not fit together.
     #[error(transparent)]
     Unfit(Unfit),
     /// There is no way to it.

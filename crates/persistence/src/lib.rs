@@ -163,7 +163,7 @@ impl Database {
     }
 
     /// Asks the database for a sign of life, as [`DatabaseHealth::ping`] does, and tells wrong settings from a
-    /// database that is away. That includes whether its row-level security fits, if it has tables.
+    /// database that is away. That includes whether its schema is the program's, and whether it fits the settings.
     pub async fn check(&self) -> Result<(), CheckError> {
         Ok(self.health().ping().await?)
     }
@@ -184,8 +184,8 @@ impl Database {
         CheckError::Unanswered(StoreError::Unavailable(source))
     }
 
-    /// Waits until a unit of work finds, from now on, that the settings and the database's row-level security do
-    /// not fit; for ever if they do.
+    /// Waits until a unit of work finds, from now on, that settings, database and the way to it do not fit together;
+    /// for ever if they do.
     pub async fn unfit(&self) -> Unfit {
         self.db.unfit().await
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sea_orm::{DbErr, RuntimeErr, SqlxError};
+use sea_orm::DbErr;
 use sqlx::ConnectOptions;
 use tokio::time::timeout;
 
 use crate::connect::{Settings, postgres_options};
-use crate::error::{Deadline, Failure, Unconnected, elide_quotes, refusal};
+use crate::error::{Deadline, Failure, Unconnected, words};
 use crate::url::{DatabaseUrl, Target};
 
 /// Who asks for the reason has waited already.
@@ -47,11 +47,6 @@ pub async fn cause(
     url: &DatabaseUrl,
     settings: &Settings,
 ) -> Option<String> {
-    if let Some(DbErr::Conn(RuntimeErr::SqlxError(error))) = error.downcast_ref::<DbErr>()
-        && !matches!(**error, SqlxError::PoolTimedOut)
-    {
-        return Some(words(error));
-    }
     if let Some(told) = error.downcast_ref::<Unconnected>() {
         return Some(told.to_string());
     }
@@ -70,23 +65,16 @@ pub async fn cause(
     }
 }
 
-/// A certificate for another name makes the driver quote the host.
-fn words(error: &SqlxError) -> String {
-    match error {
-        SqlxError::Io(error) => elide_quotes(&error.to_string()),
-        error => refusal(error).map_or_else(|| elide_quotes(&error.to_string()), |told| told.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use sea_orm::ConnAcquireErr;
+    use sea_orm::{ConnAcquireErr, RuntimeErr, SqlxError};
 
     use super::*;
+    use crate::error::redacted;
 
     async fn told(error: DbErr, url: &str) -> Option<String> {
         let settings = Settings::new(DatabaseUrl::parse(url).unwrap());
-        cause(&error, &settings.url, &settings).await
+        cause(&*redacted(error), &settings.url, &settings).await
     }
 
     #[tokio::test]

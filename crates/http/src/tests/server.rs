@@ -155,6 +155,41 @@ async fn what_was_waited_for_at_the_door_counts() {
     running.stop().await;
 }
 
+/// What cannot be waited for any more is not begun: a write would be done and told as failed.
+#[actix_web::test]
+async fn who_came_in_too_late_begins_nothing() {
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_ended().returning(|_| {
+        std::thread::park_timeout(Duration::from_millis(1100));
+        let (sessions, cursor) = (Vec::new(), EndedCursor(1));
+        Ok(Ended { sessions, cursor })
+    });
+    // No store of tasks expects a call: one would be a panic, and 500.
+    let mocks = Mocks {
+        sessions,
+        ..Mocks::default()
+    };
+    let settings = crate::Settings {
+        patience: Duration::from_millis(500),
+        ..settings()
+    };
+    let running = start_with(mocks, settings);
+    let mut stream = running.connect().await;
+    let body = r#"{"title":"a"}"#;
+    let request = head(
+        "POST",
+        "/api/1/tasks",
+        &format!("{JSON}Content-Length: {}\r\n", body.len()),
+    );
+    stream
+        .write_all(format!("{request}{body}").as_bytes())
+        .await
+        .unwrap();
+    let answer = read_until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    running.stop().await;
+}
+
 #[actix_web::test]
 async fn a_slow_first_head_is_cut() {
     let settings = crate::Settings {

@@ -184,6 +184,40 @@ async fn a_silent_server_does_not_take_the_pool_with_it() {
     }
 }
 
+/// A server without room for one more is no reason to give up the connections that there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_server_costs_no_connection_that_works() {
+    let proxy = Proxy::start(Postgres::shared().addr()).await;
+    let database = Postgres::shared().create_database().await;
+    let mut settings = crate::support::settings(&database, &database.url_at(proxy.addr().port()));
+    settings.max_connections = 8;
+    settings.deadline = Duration::from_secs(2);
+    let opened = open(&settings).await;
+    opened.migrate().await.unwrap();
+    let stores = stores(&opened);
+    let owner = register(&stores, "ann").await;
+    let mut outside = database.connect().await;
+    let limit = format!("ALTER ROLE {} CONNECTION LIMIT 2", database.name());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limit))
+        .execute(&mut outside)
+        .await
+        .unwrap();
+    let before = proxy.connections();
+    assert!(before > 0);
+    // So many at once want more connections than there is room for; who has one is served.
+    proxy.set_delay(Duration::from_millis(100));
+    let finds: Vec<_> = (0..8).map(|_| stores.accounts.find(owner)).collect();
+    let found = join_all(finds).await;
+    assert!(
+        found.iter().any(Result::is_ok) && found.iter().any(Result::is_err),
+        "{found:?}"
+    );
+    proxy.set_delay(Duration::ZERO);
+    let accepted = proxy.accepted();
+    assert!(stores.accounts.find(owner).await.unwrap().is_some());
+    assert_eq!(proxy.accepted(), accepted, "over a connection that was there");
+}
+
 /// A server does not notice that somebody has gone while it waits for a lock: whoever gave up and asked over new
 /// connections, again and again, would take them all.
 #[tokio::test(flavor = "multi_thread")]

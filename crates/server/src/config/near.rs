@@ -61,7 +61,7 @@ fn nearest(written: &str) -> Option<&'static Key> {
         let names = [Some(key.path), key.alias, last];
         let names = names.into_iter().flatten().map(plain);
         let distances = names.filter_map(|name| {
-            let distance = distance(written, &name);
+            let distance = strsim::levenshtein(written, &name);
             (distance <= 2.min(name.len() / 4)).then_some(distance)
         });
         Some((distances.min()?, key))
@@ -69,37 +69,9 @@ fn nearest(written: &str) -> Option<&'static Key> {
     near.min_by_key(|(distance, _)| *distance).map(|(_, key)| key)
 }
 
-/// So many letters are to be put in, left out or replaced.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (first, a) in (1..).zip(one.bytes()) {
-        let mut left = first;
-        let mut next = vec![first];
-        for ((above, diagonal), b) in row.iter().skip(1).zip(&row).zip(other.bytes()) {
-            left = (left + 1).min(above + 1).min(diagonal + usize::from(a != b));
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (one, other, apart) in [
-            ("", "", 0),
-            ("PORT", "PROT", 2),
-            ("COST", "COSTS", 1),
-            ("", "AB", 2),
-        ] {
-            assert_eq!(distance(one, other), apart);
-            assert_eq!(distance(other, one), apart);
-        }
-    }
 
     #[test]
     fn what_was_meant() {

@@ -162,6 +162,26 @@ async fn a_setting_and_a_database_that_do_not_fit_are_refused() {
     guarded.database.check().await.unwrap();
 }
 
+/// Tables look empty from then on; nobody is told so by an empty list.
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_that_come_while_it_runs_are_found_when_somebody_looks() {
+    let database = Postgres::shared().create_database().await;
+    database.allow_making_roles().await;
+    let role = AppRole::parse(&format!("app_{}", database.name().trim_start_matches("test_"))).unwrap();
+    let owner = open(&settings(&database, &database.url)).await;
+    owner.migrate_for(&role, false).await.unwrap();
+    let running = open(&settings(&database, &database.url_as(role.name()).await)).await;
+    running.health().ping().await.unwrap();
+    owner.migrate_for(&role, true).await.unwrap();
+    let found = async {
+        let error = running.check().await.unwrap_err();
+        assert!(matches!(error, CheckError::Unfit(Unfit::Unasked)), "{error:?}");
+        running.check().await.unwrap_err();
+    };
+    let (unfit, ()) = tokio::join!(running.unfit(), found);
+    assert_eq!(unfit, Unfit::Unasked);
+}
+
 /// No waiting helps, and the way out is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_may_not_migrate_is_told_whom_to_name() {
