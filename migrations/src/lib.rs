@@ -16,6 +16,7 @@ use sea_orm_migration::{MigrationTrait, async_trait};
 mod m20261123_000001_initial;
 mod m20261124_000002_defence;
 mod m20261124_000003_trash;
+mod m20261124_000004_clients;
 
 /// All steps in their order.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_initial::Migration),
             Box::new(m20261124_000002_defence::Migration),
             Box::new(m20261124_000003_trash::Migration),
+            Box::new(m20261124_000004_clients::Migration),
         ]
     }
 }
@@ -48,7 +50,8 @@ mod tests {
             [
                 "m20261123_000001_initial",
                 "m20261124_000002_defence",
-                "m20261124_000003_trash"
+                "m20261124_000003_trash",
+                "m20261124_000004_clients"
             ]
         );
     }

@@ -39,6 +39,9 @@ pub enum AppError {
     /// The task has another version than the writer expects.
     #[error("the task has changed meanwhile")]
     Stale,
+    /// The key is that of a request that asked for something else.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
     /// This user has no such session.
     #[error("session not found")]
     SessionNotFound,

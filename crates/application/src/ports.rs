@@ -10,7 +10,6 @@ mod events;
 mod health;
 mod limits;
 mod passwords;
-mod recurrences;
 mod sessions;
 mod tasks;
 mod tokens;
@@ -22,9 +21,8 @@ pub use events::EventStore;
 pub use health::{DatabaseHealth, Seen};
 pub use limits::{Bucket, LimitStore};
 pub use passwords::{HasherError, PasswordHasher, Verdict};
-pub use recurrences::Recurrences;
 pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start};
-pub use tasks::{Created, TaskStore, WalkSeed, Written};
+pub use tasks::{Created, Request, TaskStore, WalkSeed, Work, Worked, Written};
 pub use tokens::{AccessClaims, TokenSigner, VerifiedToken};
 pub use trash::{DeletedTask, Restored, TrashPage};
 
@@ -36,7 +34,6 @@ pub use {
     health::MockDatabaseHealth,
     limits::MockLimitStore,
     passwords::MockPasswordHasher,
-    recurrences::MockRecurrences,
     sessions::MockSessionStore,
     tasks::MockTaskStore,
     tokens::MockTokenSigner,

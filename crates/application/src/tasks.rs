@@ -2,28 +2,56 @@
 
 use std::sync::Arc;
 
-use errand_domain::TaskId;
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Operation, Outcome, Recurrences, Refusal, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
+use errand_domain::{Fault, FieldFault, TaskId, idempotency};
 
 use crate::actor::Actor;
-use crate::error::AppError;
+use crate::error::{AppError, Limited};
 use crate::events::Recorder;
-use crate::ports::{Created, Restored, TaskStore, TrashPage, WalkSeed, Written};
+use crate::ports::{Created, Request, Restored, TaskStore, TrashPage, WalkSeed, Work, Worked, Written};
+
+/// The most operations of a batch.
+pub const BATCH_MAX: usize = 1_000;
+
+/// An answer, given now or once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// What the request came to.
+    pub value: T,
+    /// Whether that was an earlier time.
+    pub replayed: bool,
+}
+
+impl<T> Answered<T> {
+    fn now(value: T) -> Self {
+        Self {
+            value,
+            replayed: false,
+        }
+    }
+}
 
 /// Tasks of the acting user.
 pub struct TaskService {
     tasks: Arc<dyn TaskStore>,
+    calendar: Arc<dyn Recurrences>,
     recorder: Recorder,
     most_per_user: u32,
 }
 
 impl TaskService {
     /// A service on these ports, for so many tasks a user.
-    pub fn new(tasks: Arc<dyn TaskStore>, recorder: Recorder, most_per_user: u32) -> Self {
+    pub fn new(
+        tasks: Arc<dyn TaskStore>,
+        calendar: Arc<dyn Recurrences>,
+        recorder: Recorder,
+        most_per_user: u32,
+    ) -> Self {
         Self {
             tasks,
+            calendar,
             recorder,
             most_per_user,
         }
@@ -48,13 +76,24 @@ impl TaskService {
     }
 
     /// Makes a task.
-    pub async fn create(&self, actor: &Actor, task: &NewTask) -> Result<Task, AppError> {
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        task: &NewTask,
+        request: Option<Request>,
+    ) -> Result<Answered<Task>, AppError> {
+        task.check(&*self.calendar).map_err(AppError::Invalid)?;
+        if request.is_some() {
+            return self
+                .work_one(actor, Operation::Create(task.clone()), request)
+                .await;
+        }
         let at = self.recorder.now();
         // Lets the store repeat an attempt whose outcome it does not know.
         let key = self.recorder.uuid(at).to_string();
         let most = self.most_per_user;
         match self.tasks.create(actor.user(), &key, task, most, at).await? {
-            Created::Task(task) => Ok(task),
+            Created::Task(task) => Ok(Answered::now(task)),
             // A token outlives its account only until the next look at the ended sessions.
             Created::Gone => Err(AppError::InvalidToken),
             Created::Full => Err(AppError::TooManyTasks { most }),
@@ -76,19 +115,128 @@ impl TaskService {
         id: TaskId,
         expected: &Expected,
         change: &TaskChange,
-    ) -> Result<Task, AppError> {
-        let at = self.recorder.now();
-        written(
-            self.tasks
-                .change_if(actor.user(), id, expected, change, at)
-                .await?,
-        )
+        request: Option<Request>,
+    ) -> Result<Answered<Task>, AppError> {
+        change.check(&*self.calendar).map_err(AppError::Invalid)?;
+        if request.is_some() {
+            let operation = Operation::Change(id, expected.clone(), change.clone());
+            return self.work_one(actor, operation, request).await;
+        }
+        let (most, at) = (self.most_per_user, self.recorder.now());
+        let written = self
+            .tasks
+            .change_if(actor.user(), id, expected, change, most, at)
+            .await?;
+        self.written(written).map(Answered::now)
+    }
+
+    /// Does operations one after the other, all or none. Faults are named by the place of their operation.
+    pub async fn batch(
+        &self,
+        actor: &Actor,
+        operations: Vec<Operation>,
+        request: Option<Request>,
+    ) -> Result<Answered<Vec<Outcome>>, AppError> {
+        let mut faults = Vec::new();
+        for (place, operation) in operations.iter().enumerate() {
+            let checked = match operation {
+                Operation::Create(task) => task.check(&*self.calendar),
+                Operation::Change(_, _, change) => change.check(&*self.calendar),
+                Operation::Delete(..) => Ok(()),
+            };
+            faults.extend(
+                checked
+                    .err()
+                    .into_iter()
+                    .flatten()
+                    .map(|fault| of_task(place, fault)),
+            );
+        }
+        if !faults.is_empty() {
+            return Err(AppError::Invalid(faults));
+        }
+        self.work(actor, operations, request, |most, refusals| {
+            let mut faults = Vec::new();
+            for (place, refusal) in refusals {
+                match refusal {
+                    Refusal::Full => return AppError::TooManyTasks { most },
+                    Refusal::Invalid(of) => faults.extend(of.into_iter().map(|fault| of_task(place, fault))),
+                    Refusal::Absent => {
+                        faults.push(of_id(place, "task-not-found", "must be the id of a task"));
+                    }
+                    Refusal::Stale => {
+                        faults.push(of_id(
+                            place,
+                            "precondition-failed",
+                            "is of a task that has changed",
+                        ));
+                    }
+                }
+            }
+            AppError::Invalid(faults)
+        })
+        .await
+    }
+
+    async fn work_one(
+        &self,
+        actor: &Actor,
+        operation: Operation,
+        request: Option<Request>,
+    ) -> Result<Answered<Task>, AppError> {
+        let done = self
+            .work(actor, vec![operation], request, |most, mut refusals| {
+                refusals.pop().map_or_else(
+                    || AppError::Internal("refused for nothing".into()),
+                    |(_, refusal)| refused(refusal, most),
+                )
+            })
+            .await?;
+        let mut outcomes = done.value;
+        match outcomes.pop() {
+            Some(Outcome::Task(value)) => Ok(Answered {
+                value: *value,
+                replayed: done.replayed,
+            }),
+            _ => Err(AppError::Internal("the outcome is no task".into())),
+        }
+    }
+
+    async fn work(
+        &self,
+        actor: &Actor,
+        operations: Vec<Operation>,
+        request: Option<Request>,
+        refused: impl FnOnce(u32, Vec<(usize, Refusal)>) -> AppError + Send,
+    ) -> Result<Answered<Vec<Outcome>>, AppError> {
+        let work = Work {
+            operations,
+            request,
+            most: self.most_per_user,
+            at: self.recorder.now(),
+        };
+        match self.tasks.work(actor.user(), &work).await? {
+            Worked::Done { outcomes, replayed } => Ok(Answered {
+                value: outcomes,
+                replayed,
+            }),
+            Worked::Refused(refusals) => Err(refused(work.most, refusals)),
+            Worked::Reused => Err(AppError::IdempotencyKeyReused),
+            Worked::TooManyKeys(until) => Err(AppError::Limited(Limited {
+                policy: "idempotency-keys",
+                burst: idempotency::MOST,
+                window: idempotency::KEPT,
+                wait: until.since(work.at),
+            })),
+            Worked::Gone => Err(AppError::InvalidToken),
+        }
     }
 
     /// Deletes a task.
     pub async fn delete(&self, actor: &Actor, id: TaskId, expected: &Expected) -> Result<(), AppError> {
         let at = self.recorder.now();
-        written(self.tasks.delete_if(actor.user(), id, expected, at).await?)
+        let written = self.tasks.delete_if(actor.user(), id, expected, at).await?;
+        self.written(written)
     }
 
     /// A page of what the user deleted and can take back.
@@ -121,14 +269,36 @@ impl TaskService {
             Err(AppError::TaskNotFound)
         }
     }
+
+    fn written<T>(&self, written: Written<T>) -> Result<T, AppError> {
+        let refusal = match written {
+            Written::Done(written) => return Ok(written),
+            Written::Stale => Refusal::Stale,
+            Written::Absent => Refusal::Absent,
+            Written::Full => Refusal::Full,
+            Written::Invalid(faults) => Refusal::Invalid(faults),
+        };
+        Err(refused(refusal, self.most_per_user))
+    }
 }
 
-fn written<T>(written: Written<T>) -> Result<T, AppError> {
-    match written {
-        Written::Done(written) => Ok(written),
-        Written::Stale => Err(AppError::Stale),
-        Written::Absent => Err(AppError::TaskNotFound),
+fn refused(refusal: Refusal, most: u32) -> AppError {
+    match refusal {
+        Refusal::Absent => AppError::TaskNotFound,
+        Refusal::Stale => AppError::Stale,
+        Refusal::Full => AppError::TooManyTasks { most },
+        Refusal::Invalid(faults) => AppError::Invalid(faults),
     }
+}
+
+/// A fault of a task within a batch.
+fn of_task(place: usize, fault: FieldFault) -> FieldFault {
+    FieldFault::new(format!("operations/{place}/task/{}", fault.field), fault.fault)
+}
+
+/// A fault of what an operation of a batch is about.
+fn of_id(place: usize, code: &'static str, detail: &'static str) -> FieldFault {
+    FieldFault::new(format!("operations/{place}/id"), Fault::new(code, detail))
 }
 
 #[cfg(test)]
@@ -138,10 +308,11 @@ mod tests {
 
     use super::*;
     use crate::ports::{MockTaskStore, StoreError};
-    use crate::test_support::{FixedClock, actor, at, recorder};
+    use crate::test_support::{FixedClock, Never, actor, at, recorder};
 
     fn service(tasks: MockTaskStore) -> TaskService {
-        TaskService::new(Arc::new(tasks), recorder(&Arc::new(FixedClock::default())), 7)
+        let recorder = recorder(&Arc::new(FixedClock::default()));
+        TaskService::new(Arc::new(tasks), Arc::new(Never), recorder, 7)
     }
 
     fn new_task() -> NewTask {
@@ -150,7 +321,9 @@ mod tests {
             description: None,
             priority: Priority::Medium,
             due: None,
+            time_zone: None,
             tags: Tags::default(),
+            recurrence: None,
             completed: false,
         }
     }
@@ -171,9 +344,9 @@ mod tests {
             .returning(|_, _, _, _| Ok(Written::Absent));
         store
             .expect_change_if()
-            .withf(move |o, _, expected, _, _| *o == owner && *expected == Expected::Any)
+            .withf(move |o, _, expected, _, most, _| *o == owner && *most == 7 && *expected == Expected::Any)
             .times(1)
-            .returning(|_, _, _, _, _| Ok(Written::Absent));
+            .returning(|_, _, _, _, _, _| Ok(Written::Absent));
         store
             .expect_changes()
             .withf(move |o| *o == owner)
@@ -191,7 +364,7 @@ mod tests {
         ));
         assert!(matches!(
             service
-                .change(&actor(7), TaskId(3), &Expected::Any, &toggle)
+                .change(&actor(7), TaskId(3), &Expected::Any, &toggle, None)
                 .await,
             Err(AppError::TaskNotFound)
         ));
@@ -211,9 +384,9 @@ mod tests {
         let wanted = expected.clone();
         store
             .expect_change_if()
-            .withf(move |_, _, expected, _, _| *expected == wanted)
+            .withf(move |_, _, expected, _, _, _| *expected == wanted)
             .times(1)
-            .returning(|_, _, _, _, _| Ok(Written::Stale));
+            .returning(|_, _, _, _, _, _| Ok(Written::Stale));
         let service = service(store);
         let toggle = TaskChange::completing(Completion::Toggle);
         assert!(matches!(
@@ -221,7 +394,9 @@ mod tests {
             Err(AppError::Stale)
         ));
         assert!(matches!(
-            service.change(&actor(7), TaskId(3), &expected, &toggle).await,
+            service
+                .change(&actor(7), TaskId(3), &expected, &toggle, None)
+                .await,
             Err(AppError::Stale)
         ));
     }
@@ -284,8 +459,8 @@ mod tests {
                 Ok(Created::Task(Task::new(owner, TaskId(1), task.clone(), now)))
             });
         let service = service(store);
-        let first = service.create(&actor(7), &new_task()).await.unwrap();
-        service.create(&actor(7), &new_task()).await.unwrap();
+        let first = service.create(&actor(7), &new_task(), None).await.unwrap().value;
+        service.create(&actor(7), &new_task(), None).await.unwrap();
         assert_eq!((first.owner, first.created_at), (actor(7).user(), at(0)));
         let keys = keys.lock().unwrap();
         assert_ne!(keys[0], keys[1]);
@@ -304,11 +479,11 @@ mod tests {
             .returning(|_, _, _, _, _| Ok(Created::Full));
         let service = service(store);
         assert!(matches!(
-            service.create(&actor(7), &new_task()).await,
+            service.create(&actor(7), &new_task(), None).await,
             Err(AppError::InvalidToken)
         ));
         assert!(matches!(
-            service.create(&actor(7), &new_task()).await,
+            service.create(&actor(7), &new_task(), None).await,
             Err(AppError::TooManyTasks { most: 7 })
         ));
     }

@@ -9,7 +9,8 @@ use errand_domain::account::{Email, PasswordHash, User, Username};
 use errand_domain::event::Origin;
 use errand_domain::limit::Take;
 use errand_domain::session::Digest;
-use errand_domain::{SessionId, Timestamp, UserId};
+use errand_domain::task::{Next, Recurrences, Series, TimeZone};
+use errand_domain::{FieldFault, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::actor::Actor;
@@ -39,6 +40,23 @@ impl Clock for FixedClock {
 
     fn monotonic(&self) -> Duration {
         self.now().since(at(0))
+    }
+}
+
+/// A calendar on which nothing comes again, and that knows UTC alone.
+pub(crate) struct Never;
+
+impl Recurrences for Never {
+    fn knows(&self, zone: &TimeZone) -> bool {
+        zone.as_str() == "UTC"
+    }
+
+    fn check(&self, _: &Series) -> Result<(), Vec<FieldFault>> {
+        Ok(())
+    }
+
+    fn next(&self, _: &Series, _: Timestamp) -> Option<Next> {
+        None
     }
 }
 

@@ -199,6 +199,27 @@ defects! {
     /// The counter is everybody's.
     CounterLeaks => another_owner_moves_no_counter,
 
+    /// What is completed keeps its recurrence.
+    KeepsRecurrence => completing_makes_one_successor,
+    /// Undoing leaves the successor.
+    TakesNothingBack => undoing_takes_back_what_nobody_touched,
+    /// A successor is taken back whatever became of it.
+    TakesBackTheTouched => a_successor_that_was_touched_stays,
+    /// Completes a task and makes its successor in two steps.
+    CompletesInTwoSteps => parallel_completions_make_one_successor,
+    /// Does what is not refused.
+    DoesPartOfABatch => one_that_is_refused_undoes_all,
+    /// Knows no request.
+    ForgetsRequests => a_known_request_is_not_done_again,
+    /// Answers a known key whatever is asked for.
+    IgnoresFingerprint => a_key_is_of_one_request,
+    /// A key is known for ever.
+    RemembersRequestsForEver => a_request_is_known_for_a_day,
+    /// A key is everybody's.
+    RequestsAreShared => another_owner_has_other_requests,
+    /// Looks for a request and does it in two steps.
+    WorksInTwoSteps => one_of_parallel_requests_of_one_key_is_done,
+
     /// The trash is ordered by id alone.
     TrashGoesById => the_trash_shows_the_newest_deletion_first,
     /// What is over is shown.

@@ -15,11 +15,13 @@ pub mod pages;
 pub mod passwords;
 pub mod races;
 pub mod refresh;
+pub mod series;
 pub mod sessions;
 pub mod task_races;
 pub mod tasks;
 pub mod trash;
 pub mod walks;
+pub mod work;
 
 use std::pin::Pin;
 
@@ -81,6 +83,8 @@ mod tests {
             ("tasks", include_str!("cases/tasks.rs")),
             ("changes", include_str!("cases/changes.rs")),
             ("conditions", include_str!("cases/conditions.rs")),
+            ("series", include_str!("cases/series.rs")),
+            ("work", include_str!("cases/work.rs")),
             ("trash", include_str!("cases/trash.rs")),
             ("pages", include_str!("cases/pages.rs")),
             ("filters", include_str!("cases/filters.rs")),

@@ -5,13 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use errand_application::ports::{
-    AccountExport, EndedCursor, NewAccount, NewSession, NextRefresh, Rotation, Start, WalkSeed,
+    AccountExport, EndedCursor, NewAccount, NewSession, NextRefresh, Request, Rotation, Start, WalkSeed,
 };
 use errand_domain::account::{Email, LoginName, PasswordHash, User, Username};
 use errand_domain::event::{EventKind, Origin, SecurityEvent};
+use errand_domain::idempotency::IdempotencyKey;
 use errand_domain::query::{PAGE_MAX, PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::session::{Digest, MAX_PER_USER, Session, expiry};
-use errand_domain::task::{Description, Due, NewTask, Priority, Tags, Task, TaskChange, Title};
+use errand_domain::task::{
+    Description, Due, NewTask, Operation, Priority, Recurrence, RecurrenceFrom, Rule, Tags, Task, TaskChange,
+    TimeZone, Title,
+};
 use errand_domain::{SessionId, TaskId, Timestamp, UserId};
 use uuid::{Builder, Uuid};
 
@@ -121,6 +125,19 @@ pub(crate) fn next_refresh() -> NextRefresh {
 
 /// More tasks than any case makes.
 pub(crate) const UNLIMITED: u32 = 1_000_000;
+
+/// A request of a key for these operations.
+pub(crate) fn request(key: &str, operations: &[Operation]) -> Request {
+    let mut bytes = [0; 32];
+    for (place, byte) in format!("{operations:?}").into_bytes().into_iter().enumerate() {
+        let mixed: &mut u8 = &mut bytes[place % 32];
+        *mixed = mixed.rotate_left(3) ^ byte;
+    }
+    Request {
+        key: IdempotencyKey::parse(key).unwrap(),
+        fingerprint: Digest(bytes),
+    }
+}
 
 /// Something that happens then; of what kind does not matter.
 pub(crate) fn event(at: Timestamp) -> SecurityEvent {
@@ -242,6 +259,24 @@ pub(crate) fn tags<'a>(items: impl IntoIterator<Item = &'a str>) -> Tags {
     Tags::from_items(items).unwrap()
 }
 
+pub(crate) fn zone(name: &str) -> TimeZone {
+    TimeZone::parse(name).unwrap()
+}
+
+pub(crate) fn rule(text: &str) -> Rule {
+    Rule::parse(text).unwrap()
+}
+
+/// A task that repeats by a rule.
+pub(crate) fn repeating(text: &str, by: &str, due_date: &str) -> NewTask {
+    NewTask {
+        due: due(due_date),
+        recurrence: Some(Recurrence::new(rule(by), RecurrenceFrom::Completion)),
+        completed: false,
+        ..rich_task(text)
+    }
+}
+
 /// A task with nothing but a title.
 pub(crate) fn task(text: &str) -> NewTask {
     NewTask {
@@ -249,7 +284,9 @@ pub(crate) fn task(text: &str) -> NewTask {
         description: None,
         priority: Priority::Medium,
         due: None,
+        time_zone: None,
         tags: Tags::default(),
+        recurrence: None,
         completed: false,
     }
 }
@@ -261,7 +298,9 @@ pub(crate) fn rich_task(text: &str) -> NewTask {
         description: description("two litres"),
         priority: Priority::High,
         due: due("2026-12-01"),
+        time_zone: Some(zone("UTC")),
         tags: tags(["Shop", "home"]),
+        recurrence: None,
         completed: true,
     }
 }

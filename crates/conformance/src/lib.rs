@@ -56,6 +56,7 @@
 
 mod macros;
 
+pub mod calendar;
 pub mod cases;
 pub mod harness;
 pub mod model;
@@ -67,5 +68,6 @@ mod fixtures;
 #[cfg(test)]
 mod broken;
 
+pub use calendar::DailyCalendar;
 pub use harness::{Harness, Stores};
 pub use model::ModelHarness;

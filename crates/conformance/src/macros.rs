@@ -131,6 +131,26 @@ macro_rules! for_each_case {
                 the_counter_moves_with_every_change_and_only_then,
                 a_page_says_of_which_counter_it_is,
             }
+            series {
+                a_recurrence_comes_back,
+                completing_makes_one_successor,
+                the_last_of_a_series_has_no_successor,
+                undoing_takes_back_what_nobody_touched,
+                a_successor_that_was_touched_stays,
+                a_recurrence_that_does_not_fit_is_refused,
+                a_full_owner_completes_no_series,
+                a_series_goes_on_for_the_right_version_alone,
+            }
+            work {
+                operations_are_done_in_order,
+                one_that_is_refused_undoes_all,
+                together_is_one_by_one,
+                a_known_request_is_not_done_again,
+                a_key_is_of_one_request,
+                a_request_is_known_for_a_day,
+                another_owner_has_other_requests,
+                a_deleted_account_has_no_requests,
+            }
             trash {
                 the_trash_shows_the_newest_deletion_first,
                 the_trash_keeps_a_task_for_thirty_days,
@@ -227,6 +247,8 @@ macro_rules! for_each_case {
                 one_of_parallel_writers_for_a_version_wins,
                 writers_who_try_again_all_count,
                 pages_of_one_counter_are_the_same,
+                one_of_parallel_requests_of_one_key_is_done,
+                parallel_completions_make_one_successor,
                 one_of_parallel_restorations_wins,
             }
         }

@@ -41,8 +41,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use errand_application::ports::DeletedTask;
 use errand_domain::account::{PasswordHash, User};
 use errand_domain::event::SecurityEvent;
+use errand_domain::idempotency::IdempotencyKey;
 use errand_domain::session::{Digest, RefreshState, Session};
-use errand_domain::task::Task;
+use errand_domain::task::{Outcome, Task};
 use errand_domain::{SessionId, TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -82,6 +83,8 @@ pub(crate) struct Account {
     pub(crate) erased: BTreeMap<TaskId, Timestamp>,
     /// Creation keys and what they made.
     pub(crate) keys: BTreeMap<String, TaskId>,
+    /// Requests that may come again, and what they came to.
+    pub(crate) requests: BTreeMap<IdempotencyKey, (Timestamp, Digest, Vec<Outcome>)>,
     /// Remembered walks.
     pub(crate) walks: BTreeMap<Uuid, Vec<TaskId>>,
     /// The change counter.

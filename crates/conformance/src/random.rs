@@ -11,6 +11,8 @@ mod sessions;
 mod tasks;
 mod world;
 
+pub(crate) use history::operations;
+
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use tokio::runtime::Handle;
 
@@ -18,7 +20,7 @@ use crate::harness::{Harness, Stores};
 use world::World;
 
 /// How many histories [`conformance!`](crate::conformance!) plays.
-pub const HISTORIES: u32 = 40;
+pub const HISTORIES: u32 = 60;
 /// What [`conformance!`](crate::conformance!) begins with.
 pub const SEED: u64 = 0x6572_7261_6e64;
 /// How many shorter histories are tried once one differs; each needs a fresh store.

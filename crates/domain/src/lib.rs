@@ -14,6 +14,7 @@ pub mod account;
 pub mod event;
 pub mod fault;
 pub mod id;
+pub mod idempotency;
 pub mod limit;
 pub mod network;
 pub mod query;

@@ -203,6 +203,8 @@ mod tests {
             priority: Priority::Medium,
             due: due.map(|d| Due::parse(d).unwrap()),
             tags: Tags::from_items(["Work"]).unwrap(),
+            time_zone: None,
+            recurrence: None,
             completed: false,
         };
         Task::new(UserId(1), TaskId(id), new, Timestamp::from_micros(0).unwrap())

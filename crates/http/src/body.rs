@@ -17,6 +17,8 @@ use crate::problem::{Code, Problem};
 pub(crate) const AUTH_MAX: usize = 4 * 1024;
 /// The most bytes of a body with a task: the longest description, every character of it escaped.
 pub(crate) const TASK_MAX: usize = 256 * 1024;
+/// The most bytes of a body with a batch.
+pub(crate) const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";

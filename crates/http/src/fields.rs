@@ -34,6 +34,11 @@ impl Fields {
         }
     }
 
+    /// Whether the field is there, be it null or wrong.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     /// Whether one of these is there, be it null or wrong.
     pub(crate) fn has_any(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.map.contains_key(*name))
@@ -140,10 +145,49 @@ impl Fields {
 
     /// What was read, unless there are faults.
     pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Problem> {
-        value.filter(|_| self.faults.is_empty()).ok_or_else(|| {
-            let faults = self.faults.into_iter();
-            Problem::invalid(faults.map(Invalid::from).collect())
-        })
+        self.read(value)
+            .map_err(|faults| Problem::invalid(faults.into_iter().map(Invalid::from).collect()))
+    }
+
+    /// The same for what is part of something greater.
+    pub(crate) fn read<T>(self, value: Option<T>) -> Result<T, Vec<FieldFault>> {
+        value.filter(|_| self.faults.is_empty()).ok_or(self.faults)
+    }
+
+    /// All that was sent and is not read yet, in one spelling.
+    pub(crate) fn spelled(&self) -> String {
+        // Sorted by name, as serde_json keeps objects.
+        serde_json::Value::from(self.map.clone()).to_string()
+    }
+
+    /// An object that must be there.
+    pub(crate) fn object(&mut self, name: &'static str) -> Option<Self> {
+        match self.map.remove(name) {
+            Some(Value::Object(map)) => Some(Self::new(map)),
+            Some(_) => self.fault(name, wrong_type("must be an object")),
+            None => self.fault(name, Fault::new("required", "is required")),
+        }
+    }
+
+    /// An array that must be there.
+    pub(crate) fn array(&mut self, name: &'static str) -> Option<Vec<Value>> {
+        match self.map.remove(name) {
+            Some(Value::Array(items)) => Some(items),
+            Some(_) => self.fault(name, wrong_type("must be an array")),
+            None => self.fault(name, Fault::new("required", "is required")),
+        }
+    }
+
+    /// An id that must be there.
+    pub(crate) fn id(&mut self, name: &'static str) -> Option<i64> {
+        match self.map.remove(name) {
+            Some(Value::Number(id)) => match id.as_i64().filter(|id| *id > 0) {
+                Some(id) => Some(id),
+                None => self.fault(name, Fault::new("invalid-id", "must be a positive integer")),
+            },
+            Some(_) => self.fault(name, wrong_type("must be a positive integer")),
+            None => self.fault(name, Fault::new("required", "is required")),
+        }
     }
 
     fn text(&mut self, name: &'static str) -> Sent<String> {

@@ -23,6 +23,7 @@ mod context;
 mod cursor;
 mod drain;
 mod fields;
+mod idempotency;
 mod json;
 mod middleware;
 mod origin;

@@ -19,6 +19,9 @@ use serde::Serialize;
 
 pub use code::Code;
 
+/// The header that a client names a request by.
+pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
 /// `WWW-Authenticate` when no token was sent (RFC 6750 section 3).
 const CHALLENGE: &str = r#"Bearer realm="errand""#;
 /// `WWW-Authenticate` when a token was sent and refused. Never says why.
@@ -55,6 +58,8 @@ enum Place {
     Body(Cow<'static, str>),
     /// A query parameter.
     Parameter(String),
+    /// A header.
+    Header(&'static str),
 }
 
 impl Invalid {
@@ -62,6 +67,14 @@ impl Invalid {
     pub fn parameter(name: impl Into<String>, fault: Fault) -> Self {
         Self {
             place: Place::Parameter(name.into()),
+            fault,
+        }
+    }
+
+    /// A fault of a header.
+    pub fn header(name: &'static str, fault: Fault) -> Self {
+        Self {
+            place: Place::Header(name),
             fault,
         }
     }
@@ -74,14 +87,25 @@ impl Invalid {
     fn subject(&self) -> Cow<'_, str> {
         match &self.place {
             Place::Body(field) if field.is_empty() => "the body".into(),
-            Place::Body(field) => field
-                .split_once('/')
-                .map_or(field.as_ref().into(), |(name, index)| {
-                    format!("{name}[{index}]").into()
-                }),
+            Place::Body(field) => spoken(field),
             Place::Parameter(name) => name.as_str().into(),
+            Place::Header(name) => (*name).into(),
         }
     }
+}
+
+/// `operations[3].task.title` for `operations/3/task/title`.
+fn spoken(field: &str) -> Cow<'_, str> {
+    let mut steps = field.split('/');
+    let first = steps.next().unwrap_or_default();
+    steps.fold(first.into(), |name, step| {
+        let is_index = step.bytes().all(|byte| byte.is_ascii_digit());
+        if is_index {
+            format!("{name}[{step}]").into()
+        } else {
+            format!("{name}.{step}").into()
+        }
+    })
 }
 
 impl From<FieldFault> for Invalid {
@@ -272,20 +296,24 @@ struct Entry<'a> {
     pointer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<&'a str>,
     code: &'a str,
     detail: &'a str,
 }
 
 impl<'a> From<&'a Invalid> for Entry<'a> {
     fn from(invalid: &'a Invalid) -> Self {
-        let (pointer, parameter) = match &invalid.place {
-            Place::Body(field) if field.is_empty() => (Some("#".to_owned()), None),
-            Place::Body(field) => (Some(format!("#/{field}")), None),
-            Place::Parameter(name) => (None, Some(name.as_str())),
+        let (pointer, parameter, header) = match &invalid.place {
+            Place::Body(field) if field.is_empty() => (Some("#".to_owned()), None, None),
+            Place::Body(field) => (Some(format!("#/{field}")), None, None),
+            Place::Parameter(name) => (None, Some(name.as_str()), None),
+            Place::Header(name) => (None, None, Some(*name)),
         };
         Self {
             pointer,
             parameter,
+            header,
             code: invalid.fault.code,
             detail: &invalid.fault.detail,
         }
@@ -326,6 +354,13 @@ impl From<AppError> for Problem {
             AppError::WrongUser => Self::new(Code::WrongUser),
             AppError::TaskNotFound => Self::new(Code::TaskNotFound),
             AppError::Stale => Self::new(Code::PreconditionFailed),
+            AppError::IdempotencyKeyReused => {
+                let fault = Fault::new("reused", "was sent with another request");
+                Self {
+                    errors: vec![Invalid::header(IDEMPOTENCY_KEY, fault)],
+                    ..Self::new(Code::IdempotencyKeyReused)
+                }
+            }
             AppError::SessionNotFound => Self::new(Code::SessionNotFound),
             AppError::CursorExpired => Self::new(Code::CursorExpired),
             AppError::Limited(limited) => Self::limited(&limited),

@@ -133,6 +133,7 @@ static ENDPOINTS: &[Endpoint] = &[
     owner(PATCH, TASK, || web::to(tasks::change)),
     owner(DELETE, TASK, || web::to(tasks::delete)),
     owner(PATCH, COMPLETE, || web::to(tasks::complete)),
+    owner(POST, "/api/{user_id}/batch", || web::to(tasks::batch)),
     owner(GET, TRASH, || web::to(tasks::trash::list)).with_query(tasks::trash::PARAMETERS),
     owner(DELETE, TRASHED, || web::to(tasks::trash::erase)),
     owner(POST, RESTORE, || web::to(tasks::trash::restore)),

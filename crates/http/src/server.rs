@@ -98,6 +98,7 @@ fn cors(origins: &[String]) -> Cors {
         "retry-after",
         "ratelimit",
         "ratelimit-policy",
+        "idempotency-replayed",
         "www-authenticate",
     ];
     let allowed = [
@@ -106,6 +107,7 @@ fn cors(origins: &[String]) -> Cors {
         "accept",
         "if-match",
         "if-none-match",
+        "idempotency-key",
         "x-request-id",
     ];
     let cors = Cors::default()

@@ -1,5 +1,6 @@
 //! Tasks.
 
+mod batch;
 mod list;
 pub(crate) mod trash;
 mod validator;
@@ -9,8 +10,11 @@ use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use errand_application::Actor;
 use errand_application::ports::DeletedTask;
-use errand_domain::task::{Completion, Description, Due, NewTask, Priority, Task, TaskChange, Title};
-use errand_domain::{Fault, TaskId, Timestamp};
+use errand_domain::task::{
+    Completion, Description, Due, NewTask, Priority, Recurrence, RecurrenceFrom, Rule, Task, TaskChange,
+    TimeZone, Title,
+};
+use errand_domain::{Fault, FieldFault, TaskId, Timestamp};
 use serde::Serialize;
 
 use crate::body::{AUTH_MAX, JsonBody, OptionalJsonBody, TASK_MAX};
@@ -18,14 +22,16 @@ use crate::conditions::{expected, if_none_match};
 use crate::context::Services;
 use crate::context::segment;
 use crate::fields::Fields;
+use crate::idempotency;
 use crate::problem::{Code, Invalid, Problem};
 use crate::query::Query;
 use crate::wire::{Message, Shown};
 use validator::Validator;
 
+pub(crate) use batch::batch;
 pub(crate) use list::PARAMETERS as LIST_PARAMETERS;
 
-/// A task on the wire. Fields that have no values yet are sent as null: the shape is fixed.
+/// A task on the wire. The shape is fixed, but for `recurrence_from`, which only those have that repeat.
 #[derive(Serialize)]
 pub(crate) struct TaskJson<'a> {
     id: i64,
@@ -35,9 +41,11 @@ pub(crate) struct TaskJson<'a> {
     completed: bool,
     priority: &'static str,
     due_date: Option<Shown<Due>>,
-    time_zone: (),
+    time_zone: Option<&'a str>,
     tags: &'a [String],
-    recurrence: (),
+    recurrence: Option<Shown<&'a Rule>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recurrence_from: Option<&'static str>,
     completed_at: Option<Shown<Timestamp>>,
     created_at: Shown<Timestamp>,
     updated_at: Shown<Timestamp>,
@@ -54,7 +62,10 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             description,
             priority,
             due,
+            time_zone,
             tags,
+            recurrence,
+            handed_on: _,
             completed_at,
             created_at,
             updated_at,
@@ -68,9 +79,10 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             completed: task.is_completed(),
             priority: priority.as_str(),
             due_date: due.map(Shown),
-            time_zone: (),
+            time_zone: time_zone.as_ref().map(TimeZone::as_str),
             tags: tags.as_slice(),
-            recurrence: (),
+            recurrence: recurrence.as_ref().map(|recurrence| Shown(&recurrence.rule)),
+            recurrence_from: recurrence.as_ref().map(|recurrence| recurrence.from.as_str()),
             completed_at: completed_at.map(Shown),
             created_at: Shown(*created_at),
             updated_at: Shown(*updated_at),
@@ -96,50 +108,90 @@ impl<'a> From<&'a DeletedTask> for DeletedTaskJson<'a> {
     }
 }
 
+/// What is said of a deletion.
+const DELETED: &str = "Task deleted successfully";
+
 /// The fields that a change may have.
-const CHANGEABLE: [&str; 6] = [
+const CHANGEABLE: [&str; 10] = [
     "title",
     "description",
     "priority",
     "due_date",
+    "time_zone",
     "tags",
+    "recurrence",
+    OLD_RECURRENCE,
+    "recurrence_from",
     "completed",
 ];
 
-fn new_task(mut fields: Fields) -> Result<NewTask, Problem> {
+/// The name of `recurrence` in older front ends, where it is a text that may be empty.
+const OLD_RECURRENCE: &str = "recursion_pattern";
+
+fn new_task(mut fields: Fields) -> Result<NewTask, Vec<FieldFault>> {
     let title = fields.required("title", Title::parse);
     let description = fields.nullable("description", Description::parse).flatten();
     let priority = fields.present("priority", Priority::parse).unwrap_or_default();
     let due = fields.nullable("due_date", Due::parse).flatten();
+    let time_zone = fields.nullable("time_zone", TimeZone::parse).flatten();
     let tags = fields.tags("tags").unwrap_or_default();
+    let rule = rule(&mut fields).flatten();
+    let from = fields
+        .nullable("recurrence_from", RecurrenceFrom::parse)
+        .flatten();
     let completed = fields.flag("completed").unwrap_or_default();
-    let title = fields.finish(title)?;
+    let title = fields.read(title)?;
     Ok(NewTask {
         title,
         description,
         priority,
         due,
+        time_zone,
         tags,
+        recurrence: rule.map(|rule| Recurrence::new(rule, from.unwrap_or_default())),
         completed,
     })
 }
 
-fn task_change(mut fields: Fields) -> Result<TaskChange, Problem> {
+fn task_change(mut fields: Fields) -> Result<TaskChange, Vec<FieldFault>> {
     if !fields.has_any(&CHANGEABLE) {
         let detail = format!("must have at least one of {}", CHANGEABLE.join(", "));
-        return Err(Problem::invalid(vec![Invalid::body(Fault::new(
-            "required", detail,
-        ))]));
+        return Err(vec![FieldFault::new("", Fault::new("required", detail))]);
     }
     let change = TaskChange {
         title: fields.present("title", Title::parse),
         description: fields.nullable("description", Description::parse),
         priority: fields.present("priority", Priority::parse),
         due: fields.nullable("due_date", Due::parse),
+        time_zone: fields.nullable("time_zone", TimeZone::parse),
         tags: fields.tags("tags"),
+        rule: rule(&mut fields),
+        recurrence_from: fields
+            .nullable("recurrence_from", RecurrenceFrom::parse)
+            .map(Option::unwrap_or_default),
         completion: fields.flag("completed").map(Completion::Set),
     };
-    fields.finish(Some(change))
+    fields.read(Some(change))
+}
+
+/// The rule, under its name or the old one.
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three things, as in a TaskChange"
+)]
+fn rule(fields: &mut Fields) -> Option<Option<Rule>> {
+    if fields.has("recurrence") {
+        return fields.nullable("recurrence", Rule::parse);
+    }
+    let old = fields.nullable(OLD_RECURRENCE, |text| match text {
+        "" => Ok(None),
+        text => Rule::parse(text).map(Some),
+    });
+    old.map(Option::flatten)
+}
+
+fn invalid(faults: Vec<FieldFault>) -> Problem {
+    Problem::invalid(faults.into_iter().map(Invalid::from).collect())
 }
 
 /// Without a body, or without the field, it is the other way round from what it was.
@@ -205,15 +257,19 @@ pub(crate) async fn list(
 
 /// `POST /api/{user_id}/tasks`
 pub(crate) async fn create(
+    req: HttpRequest,
     services: Data<Services>,
     actor: ReqData<Actor>,
     body: JsonBody<TASK_MAX>,
 ) -> Result<HttpResponse, Problem> {
-    let new = new_task(body.0)?;
-    let task = services.tasks.create(&actor, &new).await?;
+    let request = idempotency::request(&req, Some(&body.0))?;
+    let new = new_task(body.0).map_err(invalid)?;
+    let made = services.tasks.create(&actor, &new, request).await?;
+    let task = &made.value;
     let mut response = HttpResponse::Created();
     response.insert_header((LOCATION, format!("/api/{}/tasks/{}", task.owner, task.id)));
-    Ok(answer(response, &task))
+    idempotency::mark(&mut response, made.replayed);
+    Ok(answer(response, task))
 }
 
 /// `GET /api/{user_id}/tasks/{id}`
@@ -238,13 +294,13 @@ pub(crate) async fn change(
     actor: ReqData<Actor>,
     body: JsonBody<TASK_MAX>,
 ) -> Result<HttpResponse, Problem> {
-    let change = task_change(body.0)?;
+    let change = task_change(body.0).map_err(invalid)?;
     let expected = expected(&req)?;
-    let task = services
+    let changed = services
         .tasks
-        .change(&actor, id(&req)?, &expected, &change)
+        .change(&actor, id(&req)?, &expected, &change, None)
         .await?;
-    Ok(answer(HttpResponse::Ok(), &task))
+    Ok(answer(HttpResponse::Ok(), &changed.value))
 }
 
 /// `DELETE /api/{user_id}/tasks/{id}`
@@ -256,7 +312,7 @@ pub(crate) async fn delete(
     let expected = expected(&req)?;
     let id = id(&req)?;
     services.tasks.delete(&actor, id, &expected).await?;
-    Ok(HttpResponse::Ok().json(Message::about("Task deleted successfully", id.0)))
+    Ok(HttpResponse::Ok().json(Message::about(DELETED, id.0)))
 }
 
 /// `PATCH /api/{user_id}/tasks/{id}/complete`
@@ -266,13 +322,16 @@ pub(crate) async fn complete(
     actor: ReqData<Actor>,
     body: OptionalJsonBody<AUTH_MAX>,
 ) -> Result<HttpResponse, Problem> {
+    let request = idempotency::request(&req, body.0.as_ref())?;
     let change = TaskChange::completing(completion(body.0)?);
     let expected = expected(&req)?;
-    let task = services
+    let changed = services
         .tasks
-        .change(&actor, id(&req)?, &expected, &change)
+        .change(&actor, id(&req)?, &expected, &change, request)
         .await?;
-    Ok(answer(HttpResponse::Ok(), &task))
+    let mut response = HttpResponse::Ok();
+    idempotency::mark(&mut response, changed.replayed);
+    Ok(answer(response, &changed.value))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod conditions;
 mod order;
 mod problems;
+mod repeated;
 mod requests;
 mod routes;
 mod server;

@@ -230,6 +230,23 @@ impl Db {
         T: Send + 'static,
         F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
     {
+        self.write_all(scope, input, false, unit).await
+    }
+
+    /// The same. What does nothing more if it runs again is `repeatable`: then a commit whose answer was lost is
+    /// no end.
+    pub async fn write_all<I, T, F>(
+        &self,
+        scope: Scope,
+        input: I,
+        repeatable: bool,
+        unit: F,
+    ) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Tx, &'c I) -> Unit<'c, T> + Copy + Send + Sync + 'static,
+    {
         let fence = self.0.fence;
         self.shielded(&self.0.writing, input, move |pools, input| {
             let options = TransactionOptions {
@@ -237,7 +254,14 @@ impl Db {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             };
-            Box::pin(transaction(pools.write(), options, fence, scope, input, unit))
+            Box::pin(async move {
+                transaction(pools.write(), options, fence, scope, input, unit)
+                    .await
+                    .map_err(|stopped| Stopped {
+                        harmless: repeatable || stopped.harmless,
+                        ..stopped
+                    })
+            })
         })
         .await
     }

@@ -48,6 +48,7 @@ use std::time::Duration;
 use errand_application::ports::{
     AccountStore, Clock, DatabaseHealth, EventStore, LimitStore, SessionStore, StoreError, TaskStore,
 };
+use errand_domain::task::Recurrences;
 
 pub use app_role::{AppRole, InvalidRole, RoleError};
 pub use connect::{ConnectError, Settings};
@@ -152,9 +153,12 @@ impl Database {
         Arc::new(sessions::Sessions(self.db.clone()))
     }
 
-    /// The store of tasks.
-    pub fn tasks(&self) -> Arc<dyn TaskStore> {
-        Arc::new(tasks::Tasks(self.db.clone()))
+    /// The store of tasks, of which those that repeat go by this calendar.
+    pub fn tasks(&self, calendar: Arc<dyn Recurrences>) -> Arc<dyn TaskStore> {
+        Arc::new(tasks::Tasks {
+            db: self.db.clone(),
+            calendar,
+        })
     }
 
     /// What is known of its health.

@@ -15,6 +15,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("tasks", "user_id"),
     ("task_walks", "user_id"),
     ("security_events", "user_id"),
+    ("idempotency_keys", "user_id"),
 ];
 
 /// All of errand's begin so.

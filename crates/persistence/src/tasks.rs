@@ -7,13 +7,19 @@ mod change;
 mod create;
 mod filter;
 mod page;
+mod request;
 mod trash;
 mod walk;
+mod work;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written};
+use errand_application::ports::{
+    Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked, Written,
+};
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::task::{Expected, NewTask, Recurrences, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::sea_query::ArrayType;
@@ -28,13 +34,16 @@ use crate::scope::{Owned, Scope};
 macro_rules! columns {
     () => {
         "user_id, id, title, description, priority, due_at, due_is_date, tags, completed_at, created_at, \
-         updated_at, version"
+         updated_at, version, recurrence, recurrence_from, recurrence_meant, time_zone, handed_on, successor_id"
     };
 }
 use columns;
 
 /// The port.
-pub struct Tasks(pub Db);
+pub struct Tasks {
+    pub db: Db,
+    pub calendar: Arc<dyn Recurrences>,
+}
 
 #[async_trait]
 impl TaskStore for Tasks {
@@ -54,7 +63,7 @@ impl TaskStore for Tasks {
             at,
         };
         // By its key a creation that runs twice makes one task.
-        self.0
+        self.db
             .write_repeatable(Scope::Owner(owner), input, |conn, input| {
                 Box::pin(create::run(conn, input))
             })
@@ -62,7 +71,7 @@ impl TaskStore for Tasks {
     }
 
     async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-        self.0
+        self.db
             .read(Scope::Owner(owner), (owner, id), |conn, (owner, id)| {
                 Box::pin(find(conn, *owner, *id))
             })
@@ -75,11 +84,11 @@ impl TaskStore for Tasks {
         query: &TaskQuery,
         seed: WalkSeed,
     ) -> Result<Option<TaskPage>, StoreError> {
-        page::page(&self.0, owner, query, seed).await
+        page::page(&self.db, owner, query, seed).await
     }
 
     async fn changes(&self, owner: UserId) -> Result<i64, StoreError> {
-        self.0
+        self.db
             .read(Scope::Owner(owner), owner, |conn, owner| {
                 Box::pin(page::changes(conn, *owner))
             })
@@ -92,6 +101,7 @@ impl TaskStore for Tasks {
         id: TaskId,
         expected: &Expected,
         change: &TaskChange,
+        most: u32,
         at: Timestamp,
     ) -> Result<Written<Task>, StoreError> {
         let input = change::Input {
@@ -99,9 +109,14 @@ impl TaskStore for Tasks {
             id,
             expected: expected.clone(),
             change: change.clone(),
+            most,
             at,
         };
-        change::change(&self.0, input).await
+        change::change(&self.db, &self.calendar, input).await
+    }
+
+    async fn work(&self, owner: UserId, work: &Work) -> Result<Worked, StoreError> {
+        work::work(&self.db, &self.calendar, owner, work.clone()).await
     }
 
     async fn delete_if(
@@ -117,7 +132,7 @@ impl TaskStore for Tasks {
             expected: expected.clone(),
             at,
         };
-        trash::delete(&self.0, input).await
+        trash::delete(&self.db, input).await
     }
 
     async fn trash(
@@ -128,7 +143,7 @@ impl TaskStore for Tasks {
         at: Timestamp,
     ) -> Result<TrashPage, StoreError> {
         let input = (owner, after, limit, at);
-        self.0
+        self.db
             .read(Scope::Owner(owner), input, |conn, (owner, after, limit, at)| {
                 Box::pin(trash::page(conn, *owner, *after, *limit, *at))
             })
@@ -143,11 +158,11 @@ impl TaskStore for Tasks {
         at: Timestamp,
     ) -> Result<Restored, StoreError> {
         let input = trash::Restoration { owner, id, most, at };
-        trash::restore(&self.0, input).await
+        trash::restore(&self.db, input).await
     }
 
     async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
-        self.0
+        self.db
             .write_one(Scope::Owner(owner), (owner, id, at), |conn, (owner, id, at)| {
                 Box::pin(trash::erase(conn, *owner, *id, *at))
             })
@@ -157,7 +172,7 @@ impl TaskStore for Tasks {
     async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError> {
         let input = (owner, most, at);
         // Run twice it removes no more than is over.
-        self.0
+        self.db
             .write_repeatable(Scope::Owner(owner), input, |conn, (owner, most, at)| {
                 Box::pin(trash::purge(conn, *owner, *most, *at))
             })
@@ -182,17 +197,23 @@ async fn find(conn: &impl ConnectionTrait, owner: UserId, id: TaskId) -> Result<
     row.map(Row::task).transpose()
 }
 
-/// The expected versions as one parameter: an array, or JSON where there are no arrays; NULL for any.
+/// The expected versions as one parameter; NULL for any.
 fn versions(conn: &Conn<'_>, expected: &Expected) -> Value {
     let versions = match expected {
         Expected::Any => None,
-        Expected::OneOf(versions) => Some(versions),
+        Expected::OneOf(versions) => Some(versions.as_slice()),
     };
-    if conn.get_database_backend() == DbBackend::Postgres {
-        let array = versions.map(|versions| versions.iter().copied().map(Value::from).collect());
+    numbers(conn.get_database_backend(), versions)
+}
+
+/// Numbers as one parameter, so that one statement does for any number of them: an array, or JSON where there are
+/// no arrays.
+fn numbers(backend: DbBackend, numbers: Option<&[i64]>) -> Value {
+    if backend == DbBackend::Postgres {
+        let array = numbers.map(|numbers| numbers.iter().copied().map(Value::from).collect());
         return Value::Array(ArrayType::BigInt, array.map(Box::new));
     }
-    let json = versions.map(|versions| serde_json::Value::from(versions.as_slice()).to_string());
+    let json = numbers.map(|numbers| serde_json::Value::from(numbers).to_string());
     json.into()
 }
 

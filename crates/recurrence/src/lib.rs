@@ -1,6 +1,6 @@
 //! Adapter: recurrence rules (rrule) and time zones (chrono-tz).
 //!
-//! **What this crate is.** The implementation of the port [`Recurrences`]: pure functions over the calendar and
+//! **What this crate is.** What the domain's [`Recurrences`] says: pure functions over the calendar and
 //! the time zone database that is built in.
 //!
 //! **What it must never know.** HTTP, SQL, the time of the server, and its zone. `cargo xtask layering` holds
@@ -12,7 +12,7 @@
 //! **How to extend it.** What a rule may hold is the domain's business (`task/recurrence`). A new part of it is
 //! one more line in `days.rs` and a new file of cases from `tests/data/make.py`.
 //!
-//! [`Recurrences`]: errand_application::ports::Recurrences
+//! [`Recurrences`]: errand_domain::task::Recurrences
 
 mod days;
 mod series;

@@ -1,7 +1,7 @@
 //! What follows what.
 
 use chrono::NaiveDate;
-use errand_application::ports::Recurrences;
+use errand_domain::task::Recurrences;
 use errand_domain::task::{Due, End, Next, RecurrenceFrom, Series, TimeZone};
 use errand_domain::{Fault, FieldFault, Timestamp};
 
@@ -13,6 +13,10 @@ use crate::wall::{instant, wall, zone};
 pub struct CalendarRecurrences;
 
 impl Recurrences for CalendarRecurrences {
+    fn knows(&self, name: &TimeZone) -> bool {
+        zone(Some(name)).is_some()
+    }
+
     fn check(&self, series: &Series) -> Result<(), Vec<FieldFault>> {
         let mut faults = Vec::new();
         if zone(series.zone.as_ref()).is_none() {

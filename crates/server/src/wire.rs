@@ -19,6 +19,7 @@ use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
 use errand_http::Services;
 use errand_persistence::{ConnectError, Database, Settings};
+use errand_recurrence::CalendarRecurrences;
 use errand_security::{BcryptPasswords, JwtTokens, SystemClock, SystemEntropy, TokenSettings, WeakSecret};
 use secrecy::SecretString;
 
@@ -168,7 +169,8 @@ pub fn services(
         )),
         sessions,
         tasks: Arc::new(TaskService::new(
-            database.tasks(),
+            database.tasks(Arc::new(CalendarRecurrences)),
+            Arc::new(CalendarRecurrences),
             recorder,
             limits.tasks_per_user,
         )),
@@ -183,7 +185,7 @@ pub fn services(
 pub fn purge(database: &Database) -> PurgeService {
     PurgeService::new(
         database.accounts(),
-        database.tasks(),
+        database.tasks(Arc::new(CalendarRecurrences)),
         Arc::new(SystemClock::default()),
     )
 }

@@ -58,7 +58,7 @@ const RULES: [Rule; 11] = [
     },
     Rule {
         name: "errand-recurrence",
-        may_use: &["errand-application", "errand-domain"],
+        may_use: &["errand-domain"],
         tests_may_use: &[],
         must_not_reach: &["sea-orm", "sqlx", "actix-web", "mockall", "proptest"],
     },

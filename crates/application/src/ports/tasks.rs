@@ -1,10 +1,12 @@
 //! The store of tasks.
 
 use async_trait::async_trait;
+use errand_domain::idempotency::IdempotencyKey;
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::session::Digest;
+use errand_domain::task::{Expected, NewTask, Operation, Outcome, Refusal, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
-use errand_domain::{TaskId, Timestamp, UserId};
+use errand_domain::{FieldFault, TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{Restored, StoreError, TrashPage};
@@ -20,6 +22,10 @@ pub struct WalkSeed {
 
 /// What became of a creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, and nearly always the task"
+)]
 pub enum Created {
     /// The task, made now or by an earlier call with the same key.
     Task(Task),
@@ -48,6 +54,21 @@ pub enum Written<T> {
     Stale,
     /// There is no such task.
     Absent,
+    /// The owner has as many tasks as may be, and one was to follow.
+    Full,
+    /// It would not be a task any more.
+    Invalid(Vec<FieldFault>),
+}
+
+impl<T> From<Refusal> for Written<T> {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Absent => Self::Absent,
+            Refusal::Stale => Self::Stale,
+            Refusal::Full => Self::Full,
+            Refusal::Invalid(faults) => Self::Invalid(faults),
+        }
+    }
 }
 
 impl<T> Written<T> {
@@ -55,9 +76,51 @@ impl<T> Written<T> {
     pub fn done(self) -> Option<T> {
         match self {
             Self::Done(written) => Some(written),
-            Self::Stale | Self::Absent => None,
+            Self::Stale | Self::Absent | Self::Full | Self::Invalid(_) => None,
         }
     }
+}
+
+/// What a request is known by when it comes again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its name, among those of its user.
+    pub key: IdempotencyKey,
+    /// Of what it asks for.
+    pub fingerprint: Digest,
+}
+
+/// Operations that are done together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// One after the other.
+    pub operations: Vec<Operation>,
+    /// By what they are known when they come again.
+    pub request: Option<Request>,
+    /// The most tasks of a user.
+    pub most: u32,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// What became of operations that are done together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Worked {
+    /// All are done.
+    Done {
+        /// What each came to.
+        outcomes: Vec<Outcome>,
+        /// Whether that was the last time, and these are the outcomes of then.
+        replayed: bool,
+    },
+    /// None is done, because of these, by their place.
+    Refused(Vec<(usize, Refusal)>),
+    /// The key is that of a request that asked for something else.
+    Reused,
+    /// The owner has as many keys as may be, until then.
+    TooManyKeys(Timestamp),
+    /// The account is gone.
+    Gone,
 }
 
 /// Tasks. Every write that changes one moves its owner's change counter in the same step.
@@ -96,17 +159,20 @@ pub trait TaskStore: Send + Sync {
 
     /// Changes a task as [`Task::apply`] says, if its version is an expected one at that moment, and gives it as
     /// it is then; parallel changes never undo each other, and of those that expect one version only one that
-    /// changes something is done. `Absent` for absent, deleted and other people's.
+    /// changes something is done. `Absent` for absent, deleted and other people's. What completing a task that
+    /// repeats makes, and what undoing that takes back, is done in the same step (see
+    /// [`errand_domain::task::Board`]); `Full` if the owner has `most` tasks already and one was to follow.
     async fn change_if(
         &self,
         owner: UserId,
         id: TaskId,
         expected: &Expected,
         change: &TaskChange,
+        most: u32,
         at: Timestamp,
     ) -> Result<Written<Task>, StoreError>;
 
-    /// The same for whichever version there is.
+    /// The same for whichever version there is, and without a bound.
     async fn change(
         &self,
         owner: UserId,
@@ -114,9 +180,20 @@ pub trait TaskStore: Send + Sync {
         change: &TaskChange,
         at: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
-        let written = self.change_if(owner, id, &Expected::Any, change, at).await?;
+        let written = self
+            .change_if(owner, id, &Expected::Any, change, u32::MAX, at)
+            .await?;
         Ok(written.done())
     }
+
+    /// Does operations one after the other as [`errand_domain::task::Board`] does them, all in one step or none.
+    /// What a deletion removes beside (see [`Self::delete_if`]) is removed before the first.
+    ///
+    /// A request that is known is not done again: of parallel ones with one key one is done, and all are given what
+    /// it came to. It is known in the same step in which it is done, for [`errand_domain::idempotency::KEPT`] at
+    /// least; one that was refused is not. Of more than [`errand_domain::idempotency::MOST`] keys further ones are
+    /// refused.
+    async fn work(&self, owner: UserId, work: &Work) -> Result<Worked, StoreError>;
 
     /// Deletes a task, if its version is an expected one at that moment: it goes to the trash. `Absent` for
     /// absent, deleted and other people's. Whatever comes of it, what else the owner deleted and is over at `at` (see

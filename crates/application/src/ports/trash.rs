@@ -39,6 +39,10 @@ pub struct TrashPage {
 
 /// What became of taking a task back.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, and nearly always the task"
+)]
 pub enum Restored {
     /// It is there again.
     Task(Task),

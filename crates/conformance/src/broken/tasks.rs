@@ -3,13 +3,16 @@
 use std::cmp::Ordering;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written};
+use errand_application::ports::{
+    Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked, Written,
+};
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{Completion, Description, Due, Expected, NewTask, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 
 use super::{Broken, Defect};
+use crate::calendar::DailyCalendar;
 use crate::model::State;
 
 impl Broken {
@@ -137,11 +140,31 @@ impl Broken {
         Written::Absent
     }
 
+    /// Loses what a completed task gave on, or what became of it.
+    fn unlink(&self, owner: UserId, id: TaskId) {
+        self.model.with(|state| {
+            let account = state.accounts.get_mut(&owner)?;
+            let given = account.tasks.get_mut(&id)?.handed_on.as_mut()?;
+            match self.defect {
+                Defect::TakesNothingBack => given.successor = None,
+                Defect::TakesBackTheTouched => {
+                    let successor = given.successor?;
+                    account.tasks.get_mut(&successor)?.version = 1;
+                }
+                _ => {}
+            }
+            Some(())
+        });
+    }
+
     /// What is done to a task after its change.
     fn spoil(&self, before: &Task, task: &mut Task, change: &TaskChange, at: Timestamp) {
         match self.defect {
             Defect::ForgetsVersion => task.version = before.version,
             Defect::CountsNoChange if task == before => task.version += 1,
+            Defect::KeepsRecurrence if task.is_completed() => {
+                task.recurrence.clone_from(&before.recurrence);
+            }
             Defect::TimeGoesBack if task != before => task.updated_at = at,
             Defect::CompletesAgain if change.completion == Some(Completion::Set(true)) => {
                 task.completed_at = Some(at);
@@ -301,6 +324,7 @@ impl TaskStore for Broken {
         id: TaskId,
         expected: &Expected,
         change: &TaskChange,
+        most: u32,
         at: Timestamp,
     ) -> Result<Written<Task>, StoreError> {
         let owner = self.with_leak(Defect::ChangeLeaks, owner, id);
@@ -317,6 +341,7 @@ impl TaskStore for Broken {
                 account.tasks.insert(id, deleted.task)
             });
         }
+        self.unlink(owner, id);
         let before = TaskStore::find(&self.model, owner, id).await?;
         let (Some(before), Some(mut after)) = (before.clone(), before) else {
             return Ok(self.missing(expected));
@@ -332,13 +357,46 @@ impl TaskStore for Broken {
         if !expected.admits(before.version) {
             return Ok(Written::Stale);
         }
+        if self.is(Defect::CompletesInTwoSteps) && after.recurrence.is_some() {
+            let change = TaskChange {
+                rule: Some(None),
+                ..change.clone()
+            };
+            tokio::task::yield_now().await;
+            let new = NewTask {
+                title: before.title.clone(),
+                description: None,
+                priority: before.priority,
+                due: before.due,
+                time_zone: None,
+                tags: before.tags.clone(),
+                recurrence: None,
+                completed: false,
+            };
+            self.model.with(|state| {
+                let account = state.accounts.get_mut(&owner)?;
+                Some(account.add_task(&format!("{at:?} {id} {}", account.last_task), &new, at))
+            });
+            return self
+                .model
+                .change_if(owner, id, &expected, &change, most, at)
+                .await;
+        }
         if !self.is(Defect::LosesUpdates) {
-            match self.model.change_if(owner, id, &expected, &change, at).await? {
+            match self
+                .model
+                .change_if(owner, id, &expected, &change, most, at)
+                .await?
+            {
                 Written::Done(changed) => after = changed,
                 not_done => return Ok(not_done),
             }
             self.spoil(&before, &mut after, &change, at);
-        } else if after.apply(&change, at) {
+        } else if after
+            .apply(&change, at, &DailyCalendar, |_| false)
+            .unwrap()
+            .changed
+        {
             tokio::task::yield_now().await;
         }
         self.model.with(|state| {
@@ -348,6 +406,60 @@ impl TaskStore for Broken {
             }
         });
         Ok(Written::Done(after))
+    }
+
+    async fn work(&self, owner: UserId, work: &Work) -> Result<Worked, StoreError> {
+        let known = |owner: UserId, work: &Work| {
+            self.model.with(|state| {
+                let request = work.request.as_ref()?;
+                let account = state.accounts.get(&owner)?;
+                account.requests.get(&request.key).cloned()
+            })
+        };
+        let mut work = work.clone();
+        match self.defect {
+            Defect::DoesPartOfABatch => {
+                if let Worked::Refused(refused) = self.model.work(owner, &work).await? {
+                    let mut rest = work.clone();
+                    for (place, _) in refused.iter().rev() {
+                        rest.operations.remove(*place);
+                    }
+                    rest.request = None;
+                    self.model.work(owner, &rest).await?;
+                    return Ok(Worked::Refused(refused));
+                }
+            }
+            Defect::ForgetsRequests => work.request = None,
+            Defect::IgnoresFingerprint => {
+                if let (Some((_, fingerprint, _)), Some(request)) = (known(owner, &work), &mut work.request) {
+                    request.fingerprint = fingerprint;
+                }
+            }
+            Defect::RemembersRequestsForEver => {
+                if let Some((_, _, outcomes)) = known(owner, &work) {
+                    let replayed = true;
+                    return Ok(Worked::Done { outcomes, replayed });
+                }
+            }
+            Defect::RequestsAreShared => {
+                let owners = self
+                    .model
+                    .with(|state| state.accounts.keys().copied().collect::<Vec<_>>());
+                if let Some((_, _, outcomes)) = owners.into_iter().find_map(|owner| known(owner, &work)) {
+                    let replayed = true;
+                    return Ok(Worked::Done { outcomes, replayed });
+                }
+            }
+            Defect::WorksInTwoSteps => {
+                let first = known(owner, &work).is_none();
+                tokio::task::yield_now().await;
+                if first {
+                    work.request = None;
+                }
+            }
+            _ => {}
+        }
+        self.model.work(owner, &work).await
     }
 
     async fn delete_if(

@@ -1,11 +1,12 @@
 //! Changes of tasks.
 
 use errand_domain::TaskId;
-use errand_domain::task::{Completion, Priority, Task, TaskChange};
+use errand_domain::task::{Completion, Priority, RecurrenceFrom, Task, TaskChange};
 
+use crate::calendar::DailyCalendar;
 use crate::fixtures::{
     Person, at, change, create, create_titled, description, due, export, find, micros, register, retitled,
-    rich_task, tags, task, title,
+    rich_task, tags, task, title, zone,
 };
 use crate::harness::Stores;
 
@@ -93,7 +94,8 @@ fn single_changes() -> Vec<(&'static str, TaskChange)> {
 /// Changes a task in the store and by its specification, and holds one against the other.
 async fn both(stores: &Stores, ann: &Person, task: &Task, wanted: &TaskChange, seconds: u64) -> Task {
     let mut expected = task.clone();
-    expected.apply(wanted, at(seconds));
+    let applied = expected.apply(wanted, at(seconds), &DailyCalendar, |_| unreachable!());
+    assert_eq!(applied.unwrap().successor, None, "no series is concerned");
     let changed = change(stores, ann.id(), task.id, wanted, at(seconds)).await;
     assert_eq!(changed, expected, "{wanted:?}");
     assert_eq!(
@@ -130,7 +132,10 @@ pub async fn all_fields_change_at_once(stores: Stores) {
         description: Some(description("new")),
         priority: Some(Priority::High),
         due: Some(due("9999-12-31")),
+        time_zone: Some(Some(zone("UTC"))),
         tags: Some(tags(["x", "y"])),
+        rule: Some(None),
+        recurrence_from: Some(RecurrenceFrom::Completion),
         completion: Some(Completion::Set(true)),
     };
     let changed = both(&stores, &ann, &made, &everything, 5).await;
@@ -140,7 +145,10 @@ pub async fn all_fields_change_at_once(stores: Stores) {
         description: Some(None),
         priority: Some(Priority::Low),
         due: Some(None),
+        time_zone: Some(None),
         tags: Some(tags([])),
+        rule: Some(None),
+        recurrence_from: Some(RecurrenceFrom::Due),
         completion: Some(Completion::Toggle),
     };
     let changed = both(&stores, &ann, &changed, &nothing, 6).await;
@@ -158,6 +166,9 @@ pub async fn a_change_to_the_same_values_moves_nothing(stores: Stores) {
             description: Some(made.description.clone()),
             priority: Some(made.priority),
             due: Some(made.due),
+            time_zone: Some(made.time_zone.clone()),
+            rule: Some(None),
+            recurrence_from: None,
             tags: Some(made.tags.clone()),
             completion: Some(Completion::Set(made.is_completed())),
         };

@@ -25,7 +25,7 @@ pub async fn a_write_for_the_right_version_is_done(stores: Stores) {
         let wanted = retitled(&format!("{n}"));
         let written = stores
             .tasks
-            .change_if(ann, made.id, &expected, &wanted, at(n))
+            .change_if(ann, made.id, &expected, &wanted, UNLIMITED, at(n))
             .await;
         let task = written.unwrap().done().expect("the version is an expected one");
         version += 1;
@@ -36,7 +36,7 @@ pub async fn a_write_for_the_right_version_is_done(stores: Stores) {
     let expected = Expected::OneOf(vec![version]);
     let same = stores
         .tasks
-        .change_if(ann, made.id, &expected, &TaskChange::default(), at(20))
+        .change_if(ann, made.id, &expected, &TaskChange::default(), UNLIMITED, at(20))
         .await;
     assert_eq!(same.unwrap().done().map(|task| task.version), Some(version));
     let deleted = stores.tasks.delete_if(ann, made.id, &expected, at(30)).await;
@@ -59,7 +59,7 @@ pub async fn a_write_for_another_version_does_nothing(stores: Stores) {
         ] {
             let written = stores
                 .tasks
-                .change_if(ann, made.id, &expected, &wanted, at(3))
+                .change_if(ann, made.id, &expected, &wanted, UNLIMITED, at(3))
                 .await;
             assert_eq!(written.unwrap(), Written::Stale, "{expected:?}");
         }
@@ -84,7 +84,7 @@ pub async fn an_absent_task_is_absent_whatever_is_expected(stores: Stores) {
         for id in [gone.id, TaskId(2), TaskId(0), TaskId(i64::MAX)] {
             let written = stores
                 .tasks
-                .change_if(ann, id, &expected, &retitled("x"), at(3))
+                .change_if(ann, id, &expected, &retitled("x"), UNLIMITED, at(3))
                 .await;
             assert_eq!(written.unwrap(), Written::Absent, "{expected:?}");
             let deleted = stores.tasks.delete_if(ann, id, &expected, at(3)).await;

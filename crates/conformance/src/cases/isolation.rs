@@ -85,7 +85,7 @@ pub async fn another_owner_cannot_change_a_task(stores: Stores) {
                     let expected = Expected::OneOf(versions);
                     let changed = stores
                         .tasks
-                        .change_if(*stranger, *id, &expected, &change, at(10))
+                        .change_if(*stranger, *id, &expected, &change, UNLIMITED, at(10))
                         .await;
                     assert_eq!(changed.unwrap(), Written::Absent, "{change:?}");
                 }

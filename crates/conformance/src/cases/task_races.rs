@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use errand_application::ports::{Restored, Written};
+use errand_application::ports::{Restored, Work, Worked, Written};
 use errand_domain::TaskId;
 use errand_domain::query::TaskFilter;
-use errand_domain::task::{Completion, Expected, Priority, TaskChange};
+use errand_domain::task::{Completion, Expected, Operation, Priority, TaskChange};
 
 use crate::fixtures::{
-    UNLIMITED, at, create_titled, description, due, export, find, page, register, retitled, shown, sorted,
-    sorts, tags, task, title,
+    UNLIMITED, at, create, create_titled, description, due, export, find, page, register, repeating, request,
+    retitled, shown, sorted, sorts, tags, task, title,
 };
 use crate::harness::Stores;
 use crate::parallel::parallel;
@@ -218,7 +218,7 @@ pub async fn one_of_parallel_writers_for_a_version_wins(stores: Stores) {
                 let wanted = retitled(&format!("new {i}"));
                 stores
                     .tasks
-                    .change_if(ann, made.id, &Expected::OneOf(vec![1]), &wanted, at(1))
+                    .change_if(ann, made.id, &Expected::OneOf(vec![1]), &wanted, UNLIMITED, at(1))
                     .await
                     .unwrap()
             }
@@ -244,14 +244,14 @@ pub async fn writers_who_try_again_all_count(stores: Stores) {
                 let expected = Expected::OneOf(vec![version]);
                 let written = stores
                     .tasks
-                    .change_if(ann, made.id, &expected, &wanted, at(1))
+                    .change_if(ann, made.id, &expected, &wanted, UNLIMITED, at(1))
                     .await;
                 match written.unwrap() {
                     Written::Done(task) => return task.version,
                     Written::Stale => {
                         version = stores.tasks.find(ann, made.id).await.unwrap().unwrap().version;
                     }
-                    Written::Absent => panic!("it is there"),
+                    Written::Absent | Written::Full | Written::Invalid(_) => panic!("it is there"),
                 }
             }
             panic!("somebody must win each time");
@@ -289,6 +289,65 @@ pub async fn pages_of_one_counter_are_the_same(stores: Stores) {
             assert_eq!(before.0 == after.0, before.1 == after.1, "{before:?} {after:?}");
             assert!(before.1 <= after.1, "{before:?} {after:?}");
         }
+    }
+}
+
+/// Of parallel requests of one key one is done, and all are given what it came to.
+pub async fn one_of_parallel_requests_of_one_key_is_done(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    for round in 0..ROUNDS {
+        let made = create_titled(&stores, ann, "old").await;
+        let toggle = TaskChange::completing(Completion::Toggle);
+        let operations = vec![
+            Operation::Create(task("new")),
+            Operation::Change(made.id, Expected::Any, toggle),
+        ];
+        let answers = parallel(MANY, |_| {
+            let (stores, operations) = (stores.clone(), operations.clone());
+            async move {
+                let work = Work {
+                    request: Some(request(&format!("round {round}").replace(' ', "-"), &operations)),
+                    operations,
+                    most: UNLIMITED,
+                    at: at(1),
+                };
+                match stores.tasks.work(ann, &work).await.unwrap() {
+                    Worked::Done { outcomes, replayed } => (outcomes, replayed),
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        let answers = answers.await;
+        assert_eq!(answers.iter().filter(|(_, replayed)| !replayed).count(), 1);
+        assert!(answers.iter().all(|(outcomes, _)| *outcomes == answers[0].0));
+        let found = find(&stores, ann, made.id).await.unwrap();
+        assert_eq!((found.version, found.is_completed()), (2, true));
+        let tasks = export(&stores, ann, at(6)).await.tasks;
+        assert_eq!(tasks.len(), 2 * (round + 1));
+    }
+}
+
+/// However many complete a task that repeats at once, one task follows it.
+pub async fn parallel_completions_make_one_successor(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    for round in 0..ROUNDS {
+        let made = create(&stores, ann, &repeating("a", "daily", "2026-02-28"), at(0)).await;
+        let answers = parallel(MANY, |_| {
+            let stores = stores.clone();
+            async move {
+                let done = TaskChange::completing(Completion::Set(true));
+                stores
+                    .tasks
+                    .change(ann, made.id, &done, at(1))
+                    .await
+                    .unwrap()
+                    .unwrap()
+            }
+        });
+        let answers = answers.await;
+        assert!(answers.iter().all(|task| *task == answers[0]), "done once");
+        let tasks = export(&stores, ann, at(6)).await.tasks;
+        assert_eq!(tasks.len(), 2 * (round + 1));
     }
 }
 

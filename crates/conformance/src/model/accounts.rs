@@ -50,6 +50,7 @@ impl State {
             tasks: BTreeMap::new(),
             deleted: BTreeMap::new(),
             keys: BTreeMap::new(),
+            requests: BTreeMap::new(),
             walks: BTreeMap::new(),
             changes: 0,
             erased: BTreeMap::new(),

@@ -4,15 +4,20 @@ use std::cmp::Ordering;
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    Created, DeletedTask, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written,
+    Created, DeletedTask, Request, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked,
+    Written,
 };
+use errand_domain::idempotency;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
-use errand_domain::task::{Expected, NewTask, Task, TaskChange};
+use errand_domain::task::{
+    Board, Expected, Fate, NewTask, Operation, Outcome, Piece, Refusal, Task, TaskChange,
+};
 use errand_domain::trash::{self, TrashPlace};
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{Account, Model};
+use crate::calendar::DailyCalendar;
 
 impl Account {
     /// Makes a task with the next id.
@@ -36,29 +41,89 @@ impl Account {
         true
     }
 
+    /// Does operations, all or none.
+    pub(crate) fn work(
+        &mut self,
+        operations: &[Operation],
+        most: u32,
+        at: Timestamp,
+    ) -> Result<Vec<Outcome>, Vec<(usize, Refusal)>> {
+        let (owner, last) = (self.user.id, TaskId(self.last_task));
+        let tasks = self.tasks.values().cloned();
+        let mut board = Board::new(
+            owner,
+            last,
+            self.tasks.len() as u64,
+            most,
+            tasks,
+            at,
+            &DailyCalendar,
+        );
+        let mut outcomes = Vec::new();
+        let mut refusals = Vec::new();
+        for (place, operation) in operations.iter().enumerate() {
+            match board.run(operation) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(refusal) => refusals.push((place, refusal)),
+            }
+        }
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        let written: Vec<Piece> = board
+            .pieces()
+            .filter(|piece| piece.is_written())
+            .cloned()
+            .collect();
+        let gone = written.iter().filter(|piece| piece.fate != Fate::Living).count();
+        if gone > 0 {
+            self.sweep(at, count(gone).saturating_mul(trash::AT_ONCE));
+        }
+        for piece in written {
+            self.put(piece, at);
+        }
+        Ok(outcomes)
+    }
+
+    fn put(&mut self, piece: Piece, at: Timestamp) {
+        self.changes += 1;
+        let id = piece.task.id;
+        self.last_task = self.last_task.max(id.0);
+        self.tasks.insert(id, piece.task);
+        match piece.fate {
+            Fate::Living => {}
+            Fate::Deleted => {
+                self.delete(id, at);
+            }
+            Fate::TakenBack => {
+                self.tasks.remove(&id);
+                self.erased.insert(id, at);
+            }
+        }
+    }
+
     /// Changes a task of an expected version.
     pub(crate) fn change_if(
         &mut self,
         id: TaskId,
         expected: &Expected,
         change: &TaskChange,
+        most: u32,
         at: Timestamp,
     ) -> Written<Task> {
-        match self.tasks.get_mut(&id) {
-            None => Written::Absent,
-            Some(task) if !expected.admits(task.version) => Written::Stale,
-            Some(task) => {
-                self.changes += i64::from(task.apply(change, at));
-                Written::Done(task.clone())
-            }
+        let operation = Operation::Change(id, expected.clone(), change.clone());
+        match self.work(&[operation], most, at) {
+            Ok(outcomes) => match outcomes.as_slice() {
+                [Outcome::Task(task)] => Written::Done(Task::clone(task)),
+                _ => unreachable!("a change comes to a task"),
+            },
+            Err(refusals) => refusals[0].1.clone().into(),
         }
     }
 
     /// Deletes a task of an expected version.
     pub(crate) fn delete_if(&mut self, id: TaskId, expected: &Expected, at: Timestamp) -> Written<()> {
-        let newest = self.deletions().into_iter().rev().nth(trash::MOST as usize);
-        let bound = newest.map_or(trash::over(at), |place| place.deleted_at.max(trash::over(at)));
-        self.remove_deleted(bound, trash::AT_ONCE);
+        self.sweep(at, trash::AT_ONCE);
         match self.tasks.get(&id) {
             None => Written::Absent,
             Some(task) if !expected.admits(task.version) => Written::Stale,
@@ -67,6 +132,13 @@ impl Account {
                 Written::Done(())
             }
         }
+    }
+
+    /// Removes what a deletion removes.
+    fn sweep(&mut self, at: Timestamp, most: u32) {
+        let newest = self.deletions().into_iter().rev().nth(trash::MOST as usize);
+        let bound = newest.map_or(trash::over(at), |place| place.deleted_at.max(trash::over(at)));
+        self.remove_deleted(bound, most);
     }
 
     /// All deletions, the oldest first.
@@ -260,11 +332,49 @@ impl TaskStore for Model {
         id: TaskId,
         expected: &Expected,
         change: &TaskChange,
+        most: u32,
         at: Timestamp,
     ) -> Result<Written<Task>, StoreError> {
         Ok(self.with(|state| match state.accounts.get_mut(&owner) {
-            Some(account) => account.change_if(id, expected, change, at),
+            Some(account) => account.change_if(id, expected, change, most, at),
             None => Written::Absent,
+        }))
+    }
+
+    async fn work(&self, owner: UserId, work: &Work) -> Result<Worked, StoreError> {
+        Ok(self.with(|state| {
+            let Some(account) = state.accounts.get_mut(&owner) else {
+                return Worked::Gone;
+            };
+            let over = idempotency::over(work.at);
+            account.requests.retain(|_, (at, ..)| *at > over);
+            if let Some(request) = &work.request {
+                if let Some((_, fingerprint, outcomes)) = account.requests.get(&request.key) {
+                    if *fingerprint != request.fingerprint {
+                        return Worked::Reused;
+                    }
+                    return Worked::Done {
+                        outcomes: outcomes.clone(),
+                        replayed: true,
+                    };
+                }
+                if count(account.requests.len()) >= idempotency::MOST {
+                    let oldest = account.requests.values().map(|(at, ..)| *at).min();
+                    return Worked::TooManyKeys(oldest.unwrap_or(work.at).plus(idempotency::KEPT));
+                }
+            }
+            let outcomes = match account.work(&work.operations, work.most, work.at) {
+                Ok(outcomes) => outcomes,
+                Err(refusals) => return Worked::Refused(refusals),
+            };
+            if let Some(Request { key, fingerprint }) = work.request.clone() {
+                let known = (work.at, fingerprint, outcomes.clone());
+                account.requests.insert(key, known);
+            }
+            Worked::Done {
+                outcomes,
+                replayed: false,
+            }
         }))
     }
 

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use errand_domain::TaskId;
 use errand_domain::query::{Sort, TaskFilter};
-use errand_domain::task::{Completion, Expected, NewTask, Priority, TaskChange};
+use errand_domain::task::{
+    Completion, Expected, NewTask, Operation, Priority, Recurrence, RecurrenceFrom, Rule, TaskChange,
+    TimeZone,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-use crate::fixtures::{description, due, sorts, tags, task, time, title, words};
+use crate::fixtures::{description, due, rule, sorts, tags, task, time, title, words, zone};
 
 /// The most steps of a history; half as many on average.
 const STEPS: usize = 80;
@@ -111,6 +115,12 @@ pub(super) enum Event {
         who: usize,
         task: i64,
         expected: Expected,
+    },
+    Work {
+        who: usize,
+        /// Of the request; it asks for what its operations say.
+        key: Option<usize>,
+        operations: Vec<Operation>,
     },
     Trash {
         who: usize,
@@ -242,7 +252,9 @@ fn task_event() -> impl Strategy<Value = Event> {
         3 => (who(), query()).prop_map(|(who, query)| Event::Page { who, query }),
         4 => (option::weighted(0.1, who()), 0..3_usize)
             .prop_map(|(who, place)| Event::NextPage { who, place }),
-        5 => change,
+        8 => change,
+        3 => (who(), option::of(0..3_usize), operations())
+            .prop_map(|(who, key, operations)| Event::Work { who, key, operations }),
         3 => delete,
         1 => (who(), 1..4_u32).prop_map(|(who, limit)| Event::Trash { who, limit }),
         2 => (who(), id()).prop_map(|(who, task)| Event::Restore { who, task }),
@@ -267,15 +279,41 @@ fn new_task() -> impl Strategy<Value = NewTask> {
         dues(),
         labels(),
         any::<bool>(),
+        repetition(),
     )
-        .prop_map(|(text, more, priority, by, labels, completed)| NewTask {
-            description: more.and_then(description),
-            priority,
-            due: by.and_then(due),
-            tags: tags(labels),
-            completed,
-            ..task(text)
+        .prop_map(|(text, more, priority, by, labels, completed, repetition)| {
+            let due = by.and_then(due);
+            // What the services let through.
+            let repeats = due.is_some() && !completed;
+            let (rule, from, time_zone) = repetition;
+            NewTask {
+                description: more.and_then(description),
+                priority,
+                due,
+                time_zone,
+                tags: tags(labels),
+                recurrence: rule.filter(|_| repeats).map(|rule| Recurrence::new(rule, from)),
+                completed,
+                ..task(text)
+            }
         })
+}
+
+fn repetition() -> impl Strategy<Value = (Option<Rule>, RecurrenceFrom, Option<TimeZone>)> {
+    (
+        rules(),
+        counted_from(),
+        option::of(Just("UTC").prop_map(zone)),
+    )
+}
+
+fn rules() -> impl Strategy<Value = Option<Rule>> {
+    let texts = ["daily", "FREQ=DAILY;INTERVAL=3", "FREQ=WEEKLY;COUNT=2"];
+    option::of(select(texts.map(rule).to_vec()))
+}
+
+fn counted_from() -> impl Strategy<Value = RecurrenceFrom> {
+    select(vec![RecurrenceFrom::Due, RecurrenceFrom::Completion])
 }
 
 fn task_change() -> impl Strategy<Value = TaskChange> {
@@ -292,15 +330,35 @@ fn task_change() -> impl Strategy<Value = TaskChange> {
         option::weighted(some, dues()),
         option::weighted(some, labels()),
         option::weighted(some, completion),
+        (
+            option::weighted(0.2, rules()),
+            option::weighted(0.1, repetition()),
+        ),
     )
-        .prop_map(|(text, more, priority, by, labels, completion)| TaskChange {
-            title: text.map(title),
-            description: more.map(|text| text.and_then(description)),
-            priority,
-            due: by.map(|text| text.and_then(due)),
-            tags: labels.map(tags),
-            completion,
-        })
+        .prop_map(
+            |(text, more, priority, by, labels, completion, (rule, other))| TaskChange {
+                title: text.map(title),
+                description: more.map(|text| text.and_then(description)),
+                priority,
+                due: by.map(|text| text.and_then(due)),
+                time_zone: other.as_ref().map(|(_, _, zone)| zone.clone()),
+                tags: labels.map(tags),
+                rule,
+                recurrence_from: other.map(|(_, from, _)| from),
+                completion,
+            },
+        )
+}
+
+pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let id = || prop_oneof![8 => 1..5_i64, 1 => 5..9_i64];
+    let operation = prop_oneof![
+        3 => new_task().prop_map(Operation::Create),
+        6 => (id(), expected(), task_change())
+            .prop_map(|(id, expected, change)| Operation::Change(TaskId(id), expected, change)),
+        2 => (id(), expected()).prop_map(|(id, expected)| Operation::Delete(TaskId(id), expected)),
+    ];
+    vec(operation, 0..4)
 }
 
 fn query() -> impl Strategy<Value = Query> {

@@ -1,13 +1,13 @@
 //! Who is who on either side: an adapter may number its accounts as it likes.
 
 use errand_application::ports::{
-    AccountExport, Created, Credentials, Restored, Rotation, Start, TrashPage, Written,
+    AccountExport, Created, Credentials, Restored, Rotation, Start, TrashPage, Worked, Written,
 };
 use errand_domain::UserId;
 use errand_domain::account::User;
 use errand_domain::query::TaskPage;
 use errand_domain::session::Session;
-use errand_domain::task::Task;
+use errand_domain::task::{Outcome, Task};
 
 /// An account's id in the model and in the store.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +137,27 @@ impl InModelIds for Restored {
     fn in_model_ids(self, people: &People) -> Self {
         match self {
             Self::Task(task) => Self::Task(task.in_model_ids(people)),
+            other => other,
+        }
+    }
+}
+
+impl InModelIds for Outcome {
+    fn in_model_ids(self, people: &People) -> Self {
+        match self {
+            Self::Task(task) => Self::task(task.in_model_ids(people)),
+            deleted @ Self::Deleted(_) => deleted,
+        }
+    }
+}
+
+impl InModelIds for Worked {
+    fn in_model_ids(self, people: &People) -> Self {
+        match self {
+            Self::Done { outcomes, replayed } => Self::Done {
+                outcomes: outcomes.in_model_ids(people),
+                replayed,
+            },
             other => other,
         }
     }

@@ -2,8 +2,11 @@
 
 use std::cmp::Ordering;
 
+use errand_application::ports::Work;
 use errand_domain::TaskId;
 use errand_domain::query::{PageStart, TaskPage, TaskQuery};
+
+use crate::fixtures::request;
 
 use super::history::{Event, MOST_TASKS};
 use super::world::{Different, Place, WALK_LIFE, World, fine};
@@ -32,9 +35,25 @@ impl World {
                 late,
             } => {
                 let (who, id, now) = (self.people.get(*who), TaskId(*task), self.time(*late));
-                let changed = model.change_if(who.model, id, expected, change, now).await;
-                let in_store = store.change_if(who.store, id, expected, change, now).await;
+                let changed = model
+                    .change_if(who.model, id, expected, change, MOST_TASKS, now)
+                    .await;
+                let in_store = store
+                    .change_if(who.store, id, expected, change, MOST_TASKS, now)
+                    .await;
                 self.same(changed, in_store).map(drop)
+            }
+            Event::Work { who, key, operations } => {
+                let (who, now) = (self.people.get(*who), self.now);
+                let request = key.map(|key| request(&format!("{key}"), operations));
+                let work = Work {
+                    operations: operations.clone(),
+                    request,
+                    most: MOST_TASKS,
+                    at: now,
+                };
+                let worked = model.work(who.model, &work).await;
+                self.same(worked, store.work(who.store, &work).await).map(drop)
             }
             Event::Delete { who, task, expected } => {
                 let (who, id, now) = (self.people.get(*who), TaskId(*task), self.now);

@@ -200,6 +200,7 @@ impl World {
             | Event::Page { .. }
             | Event::NextPage { .. }
             | Event::Change { .. }
+            | Event::Work { .. }
             | Event::Delete { .. } => self.task(event).await,
             Event::Trash { .. } | Event::Restore { .. } | Event::Erase { .. } | Event::Purge { .. } => {
                 self.trash(event).await

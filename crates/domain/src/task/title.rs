@@ -21,6 +21,11 @@ impl Title {
         Ok(Self(trimmed.to_owned()))
     }
 
+    /// In place of one that was erased.
+    pub(super) fn erased() -> Self {
+        Self("erased".to_owned())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

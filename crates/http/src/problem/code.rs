@@ -144,6 +144,10 @@ codes! {
         "The request has values that are not allowed",
         "The request can be read, but values in it break a rule. The member errors names each with its place.",
         "Correct the named values.";
+    IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "Idempotency key reused",
+        "This Idempotency-Key was sent with another request",
+        "The Idempotency-Key is the one of an earlier request of this user that asked for something else, within the last 24 hours. Nothing was changed.",
+        "Send a new key with each new request, and the same key only with the same request.";
     QuotaExceeded "quota-exceeded" UNPROCESSABLE_ENTITY "Quota exceeded",
         "There are as many as one user may have",
         "The user already has as many tasks as the service allows to one user. Nothing was created or restored.",

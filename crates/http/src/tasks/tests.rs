@@ -12,13 +12,13 @@ fn fields(value: Value) -> Fields {
 }
 
 fn change(value: Value) -> Result<TaskChange, String> {
-    task_change(fields(value)).map_err(|p| p.to_string())
+    task_change(fields(value)).map_err(|faults| invalid(faults).to_string())
 }
 
 fn task() -> Task {
     let new = new_task(fields(json!({
         "title": " Write the plan ", "priority": "medium", "due_date": "2026-12-01",
-        "tags": "work, plan", "id": 7, "user_id": 9, "version": 12, "recurrence": "daily",
+        "tags": "work, plan", "id": 7, "user_id": 9, "version": 12,
     })));
     let now = Timestamp::parse("2026-11-23T07:00:00Z").unwrap();
     Task::new(UserId(1), TaskId(1), new.unwrap(), now)
@@ -69,9 +69,57 @@ fn a_change_of_nothing_is_refused() {
         assert_eq!(
             change(nothing).unwrap_err(),
             "validation-failed: the body must have at least one of title, description, priority, due_date, \
-             tags, completed"
+             time_zone, tags, recurrence, recursion_pattern, recurrence_from, completed"
         );
     }
+}
+
+#[test]
+fn a_recurrence_has_two_names_and_many_spellings() {
+    let rule = |sent: Value| change(sent).unwrap().rule;
+    let weekly = Rule::parse("FREQ=WEEKLY").ok();
+    for sent in [
+        json!({"recurrence": "weekly"}),
+        json!({"recursion_pattern": "Weekly"}),
+        json!({"recurrence": "RRULE:FREQ=WEEKLY", "recursion_pattern": "daily"}),
+    ] {
+        assert_eq!(rule(sent), Some(weekly.clone()));
+    }
+    for sent in [
+        json!({"recurrence": null}),
+        json!({"recursion_pattern": null}),
+        json!({"recursion_pattern": ""}),
+    ] {
+        assert_eq!(rule(sent), Some(None));
+    }
+    assert_eq!(rule(json!({"title": "a"})), None);
+    let fault =
+        change(json!({"recursion_pattern": "now and then", "recurrence_from": "x", "time_zone": "a b"}));
+    let fault = fault.unwrap_err();
+    for part in ["time_zone must", "recursion_pattern must", "recurrence_from must"] {
+        assert!(fault.contains(part), "{fault}");
+    }
+    let from = |sent: Value| change(sent).unwrap().recurrence_from;
+    assert_eq!(
+        from(json!({"recurrence_from": "Completion"})),
+        Some(RecurrenceFrom::Completion)
+    );
+    assert_eq!(from(json!({"recurrence_from": null})), Some(RecurrenceFrom::Due));
+
+    let new = new_task(fields(json!({
+        "title": "a", "due_date": "2026-12-01", "time_zone": "Europe/Berlin",
+        "recursion_pattern": "monthly", "recurrence_from": "completion",
+    })));
+    let task = Task::new(UserId(1), TaskId(1), new.unwrap(), task().created_at);
+    let sent = serde_json::to_value(TaskJson::from(&task)).unwrap();
+    assert_eq!(
+        (&sent["recurrence"], &sent["recurrence_from"], &sent["time_zone"]),
+        (
+            &json!("FREQ=MONTHLY"),
+            &json!("completion"),
+            &json!("Europe/Berlin")
+        )
+    );
 }
 
 #[test]

@@ -226,6 +226,16 @@ fn provocations() -> Vec<(Code, Mocks, TestRequest)> {
                 .method(actix_web::http::Method::DELETE)
                 .insert_header(("if-match", "\"2\"")),
         ),
+        (
+            Code::IdempotencyKeyReused,
+            Mocks::default().with_task(),
+            post("/api/1/tasks", r#"{"title":"milk"}"#).insert_header(("idempotency-key", "reused")),
+        ),
+        (
+            Code::TooManyAttempts,
+            Mocks::default().with_task(),
+            post("/api/1/tasks", r#"{"title":"milk"}"#).insert_header(("idempotency-key", "too-many")),
+        ),
         (Code::CursorExpired, forgetful(), get("/api/1/tasks")),
         (
             Code::BodyTooLarge,

@@ -18,14 +18,17 @@ use errand_application::limits::Limiter;
 use errand_application::ports::{
     Clock, Created, Ended, EndedCursor, Entropy, MockAccountStore, MockDatabaseHealth, MockEventStore,
     MockLimitStore, MockPasswordHasher, MockSessionStore, MockTaskStore, MockTokenSigner, Restored, Seen,
-    Verdict, VerifiedToken, Written,
+    Verdict, VerifiedToken, Worked, Written,
 };
 use errand_application::sessions::{SessionService, SessionSettings};
 use errand_application::tasks::TaskService;
 use errand_domain::account::{Email, NewPassword, PasswordHash, User, Username};
 use errand_domain::limit::Take;
-use errand_domain::task::{Expected, NewTask, Priority, Tags, Task, Title};
-use errand_domain::{SessionId, TaskId, Timestamp, UserId};
+use errand_domain::task::{
+    Expected, NewTask, Next, Operation, Outcome, Priority, Recurrences, Refusal, Series, Tags, Task,
+    TimeZone, Title,
+};
+use errand_domain::{FieldFault, SessionId, TaskId, Timestamp, UserId};
 use serde_json::Value;
 
 use crate::{Services, Settings};
@@ -57,10 +60,29 @@ pub fn task(id: i64) -> Task {
         description: None,
         priority: Priority::Medium,
         due: None,
+        time_zone: None,
         tags: Tags::default(),
+        recurrence: None,
         completed: false,
     };
     Task::new(UserId(1), TaskId(id), new, now())
+}
+
+/// A calendar on which nothing comes again, and that knows UTC alone.
+struct Never;
+
+impl Recurrences for Never {
+    fn knows(&self, zone: &TimeZone) -> bool {
+        zone.as_str() == "UTC"
+    }
+
+    fn check(&self, _: &Series) -> Result<(), Vec<FieldFault>> {
+        Ok(())
+    }
+
+    fn next(&self, _: &Series, _: Timestamp) -> Option<Next> {
+        None
+    }
 }
 
 struct FixedClock;
@@ -173,16 +195,38 @@ impl Mocks {
             .returning(|_, id| Ok(Some(task(1)).filter(|t| t.id == id)));
         self.tasks
             .expect_change_if()
-            .returning(|_, id, expected, change, at| {
+            .returning(|_, id, expected, change, _, at| {
                 let mut task = task(1);
                 let written = written(id, expected);
-                task.apply(change, at);
+                task.apply(change, at, &Never, |_| false).unwrap();
                 Ok(match written {
                     Written::Done(()) => Written::Done(task),
                     Written::Stale => Written::Stale,
-                    Written::Absent => Written::Absent,
+                    _ => Written::Absent,
                 })
             });
+        self.tasks.expect_work().returning(|owner, work| {
+            let known = work.request.as_ref().map(|request| request.key.as_str());
+            let mut outcomes = Vec::new();
+            for operation in &work.operations {
+                outcomes.push(match operation {
+                    Operation::Create(new) => {
+                        Outcome::task(Task::new(owner, TaskId(7), new.clone(), work.at))
+                    }
+                    Operation::Change(TaskId(1), _, _) => Outcome::task(task(1)),
+                    Operation::Delete(TaskId(1), _) => Outcome::Deleted(TaskId(1)),
+                    _ => return Ok(Worked::Refused(vec![(outcomes.len(), Refusal::Absent)])),
+                });
+            }
+            Ok(match known {
+                Some("reused") => Worked::Reused,
+                Some("too-many") => Worked::TooManyKeys(work.at.plus(Duration::from_mins(1))),
+                known => Worked::Done {
+                    outcomes,
+                    replayed: known == Some("known"),
+                },
+            })
+        });
         self.tasks
             .expect_delete_if()
             .returning(|_, id, expected, _| Ok(written(id, expected)));
@@ -233,7 +277,12 @@ impl Mocks {
                 recorder.clone(),
             )),
             sessions,
-            tasks: Arc::new(TaskService::new(Arc::new(self.tasks), recorder, 10_000)),
+            tasks: Arc::new(TaskService::new(
+                Arc::new(self.tasks),
+                Arc::new(Never),
+                recorder,
+                10_000,
+            )),
             in_flight: InFlight::new(self.at_once),
             health: Arc::new(HealthService::new(Arc::new(self.database), clock.clone())),
             clock,

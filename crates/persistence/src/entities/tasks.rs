@@ -1,14 +1,18 @@
 //! Tasks.
 
 use errand_application::ports::DeletedTask;
-use errand_domain::task::{Description, Due, Priority, Tags, Task, Title};
+use errand_domain::task::{
+    Description, Due, Fate, HandedOn, Piece, Priority, Recurrence, RecurrenceFrom, Rule, Tags, Task,
+    TimeZone, Title,
+};
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryResult};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "tasks")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -36,6 +40,17 @@ pub struct Model {
     pub deleted_at: Option<DateTimeUtc>,
     /// When what it held was erased.
     pub erased_at: Option<DateTimeUtc>,
+    /// The rule of one that repeats.
+    pub recurrence: Option<String>,
+    /// Of `recurrence` or `handed_on`, whichever there is.
+    pub recurrence_from: Option<String>,
+    /// The same.
+    pub recurrence_meant: Option<DateTime>,
+    pub time_zone: Option<String>,
+    /// The rule that went on to a successor when it was completed.
+    pub handed_on: Option<String>,
+    /// Who has it now; none if it ended.
+    pub successor_id: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -44,7 +59,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// What a [`Task`] is made of; the order in which the statements name the columns is of no matter.
-#[derive(Clone, Debug, FromQueryResult)]
+#[derive(Clone, Debug, FromQueryResult, Serialize, Deserialize)]
 pub struct Row {
     pub user_id: i64,
     pub id: i64,
@@ -58,6 +73,12 @@ pub struct Row {
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     pub version: i64,
+    pub recurrence: Option<String>,
+    pub recurrence_from: Option<String>,
+    pub recurrence_meant: Option<DateTime>,
+    pub time_zone: Option<String>,
+    pub handed_on: Option<String>,
+    pub successor_id: Option<i64>,
 }
 
 /// What a page is read as: its owner's counter, and a task if there is any. So both are of one moment.
@@ -96,7 +117,7 @@ impl TrashRow {
 }
 
 /// The columns of a [`Row`], for statements that sea-orm builds.
-pub const ROW: [Column; 12] = [
+pub const ROW: [Column; 18] = [
     Column::UserId,
     Column::Id,
     Column::Title,
@@ -109,6 +130,12 @@ pub const ROW: [Column; 12] = [
     Column::CreatedAt,
     Column::UpdatedAt,
     Column::Version,
+    Column::Recurrence,
+    Column::RecurrenceFrom,
+    Column::RecurrenceMeant,
+    Column::TimeZone,
+    Column::HandedOn,
+    Column::SuccessorId,
 ];
 
 /// Stands in no text that the domain takes.
@@ -121,6 +148,20 @@ impl Row {
             column,
         };
         let description = self.description.as_deref().map(Description::parse);
+        let time_zone = self.time_zone.as_deref().map(TimeZone::parse);
+        let from = self.recurrence_from.as_deref().map(RecurrenceFrom::parse);
+        let from = from.transpose().map_err(|_| corrupt("recurrence_from"))?;
+        let meant = self.recurrence_meant;
+        let recurrence = |rule: &str| {
+            Rule::parse(rule).map(|rule| Recurrence {
+                rule,
+                from: from.unwrap_or_default(),
+                meant,
+            })
+        };
+        let repeats = self.recurrence.as_deref().map(recurrence);
+        let gave = self.handed_on.as_deref().map(recurrence);
+        let gave = gave.transpose().map_err(|_| corrupt("handed_on"))?;
         Ok(Task {
             id: TaskId(self.id),
             owner: UserId(self.user_id),
@@ -130,12 +171,106 @@ impl Row {
             due: self
                 .due_at
                 .map(|at| Due::from_position(Timestamp::new(at), self.due_is_date)),
+            time_zone: time_zone.transpose().map_err(|_| corrupt("time_zone"))?,
             tags: read_tags(&self.tags).ok_or(corrupt("tags"))?,
+            recurrence: repeats.transpose().map_err(|_| corrupt("recurrence"))?,
+            handed_on: gave.map(|recurrence| HandedOn {
+                recurrence,
+                successor: self.successor_id.map(TaskId),
+            }),
             completed_at: self.completed_at.map(Timestamp::new),
             created_at: Timestamp::new(self.created_at),
             updated_at: Timestamp::new(self.updated_at),
             version: self.version,
         })
+    }
+}
+
+impl From<&Task> for Row {
+    fn from(task: &Task) -> Self {
+        // Destructured, so that a new field cannot be forgotten.
+        let Task {
+            id,
+            owner,
+            title,
+            description,
+            priority,
+            due,
+            time_zone,
+            tags: labels,
+            recurrence,
+            handed_on,
+            completed_at,
+            created_at,
+            updated_at,
+            version,
+        } = task;
+        let given_on = handed_on.as_ref().map(|given| &given.recurrence);
+        let either = recurrence.as_ref().or(given_on);
+        let rule = |recurrence: &Recurrence| recurrence.rule.to_string();
+        Self {
+            user_id: owner.0,
+            id: id.0,
+            title: title.as_str().to_owned(),
+            description: description.as_ref().map(|text| text.as_str().to_owned()),
+            priority: priority.rank(),
+            due_at: due.map(|due| due.position().as_chrono()),
+            due_is_date: due.is_some_and(Due::is_date),
+            tags: tags(labels),
+            completed_at: completed_at.map(Timestamp::as_chrono),
+            created_at: created_at.as_chrono(),
+            updated_at: updated_at.as_chrono(),
+            version: *version,
+            recurrence: recurrence.as_ref().map(rule),
+            recurrence_from: either.map(|recurrence| recurrence.from.as_str().to_owned()),
+            recurrence_meant: either.and_then(|recurrence| recurrence.meant),
+            time_zone: time_zone.as_ref().map(|zone| zone.as_str().to_owned()),
+            handed_on: given_on.map(rule),
+            successor_id: handed_on
+                .as_ref()
+                .and_then(|given| given.successor.map(|id| id.0)),
+        }
+    }
+}
+
+impl Model {
+    /// The whole row of a task on the board, but for the number of its change, which triggers write. Of one that
+    /// was there before the creation key is not its own.
+    pub fn of(piece: &Piece, at: Timestamp) -> Self {
+        let gone = (piece.fate != Fate::Living).then(|| at.as_chrono());
+        let task = match piece.fate {
+            Fate::Living | Fate::Deleted => piece.task.clone(),
+            Fate::TakenBack => piece.task.clone().erased(at),
+        };
+        let row = Row::from(&task);
+        Self {
+            user_id: row.user_id,
+            id: row.id,
+            // An id is never given twice.
+            creation_key: format!("task {}", row.id),
+            title_folded: task.title.folded(),
+            title: row.title,
+            description: row.description,
+            description_folded: task.description.as_ref().map(Description::folded),
+            priority: row.priority,
+            due_at: row.due_at,
+            due_is_date: row.due_is_date,
+            tags: row.tags,
+            tag_keys: tag_keys(&task.tags),
+            completed_at: row.completed_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            version: row.version,
+            change_seq: 0,
+            deleted_at: gone,
+            erased_at: gone.filter(|_| piece.fate == Fate::TakenBack),
+            recurrence: row.recurrence,
+            recurrence_from: row.recurrence_from,
+            recurrence_meant: row.recurrence_meant,
+            time_zone: row.time_zone,
+            handed_on: row.handed_on,
+            successor_id: row.successor_id,
+        }
     }
 }
 

@@ -1,20 +1,24 @@
 //! Changing a task.
 //!
-//! PostgreSQL does it in one statement, one round trip. SQLite, without round trips and without a way to add a
-//! microsecond to a time stamp, reads the task, lets the domain change it and writes it back, while nobody
-//! else can write. The conformance cases hold both against the same model.
+//! PostgreSQL does it in one statement, one round trip, unless the change concerns a series. SQLite, without round
+//! trips and without a way to add a microsecond to a time stamp, lets the domain do it, while nobody else can
+//! write; so does PostgreSQL with series. The conformance cases hold both against the same model.
+
+use std::sync::Arc;
 
 use errand_application::ports::{StoreError, Written};
-use errand_domain::task::{Completion, Description, Due, Expected, Task, TaskChange, Title};
+use errand_domain::task::{
+    Completion, Description, Due, Expected, Operation, Outcome, Priority, Recurrences, Task, TaskChange,
+    TimeZone, Title,
+};
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DbBackend, QueryFilter, UpdateMany};
+use sea_orm::DbBackend;
 
-use super::{columns, find, not_written, versions};
+use super::{columns, find, not_written, versions, work};
 use crate::db::{Conn, Db, Tx};
-use crate::entities::tasks::{Column, Entity, Row, tag_keys, tags};
+use crate::entities::tasks::{Row, tag_keys, tags};
 use crate::error::Failure;
-use crate::scope::{Owned, Scope};
+use crate::scope::Scope;
 use crate::sql::{Sql, returned};
 
 pub struct Input {
@@ -22,23 +26,32 @@ pub struct Input {
     pub id: TaskId,
     pub expected: Expected,
     pub change: TaskChange,
+    pub most: u32,
     pub at: Timestamp,
 }
 
-pub async fn change(db: &Db, input: Input) -> Result<Written<Task>, StoreError> {
+pub async fn change(
+    db: &Db,
+    calendar: &Arc<dyn Recurrences>,
+    input: Input,
+) -> Result<Written<Task>, StoreError> {
     let scope = Scope::Owner(input.owner);
-    match db.backend() {
-        DbBackend::Postgres => {
-            db.write_one(scope, input, |conn, input| {
+    let input = Arc::new(input);
+    let begins_series = matches!(input.change.rule, Some(Some(_)));
+    if db.backend() == DbBackend::Postgres && !begins_series {
+        let written = db
+            .write_one(scope, Arc::clone(&input), |conn, input| {
                 Box::pin(in_one_statement(conn, input))
             })
-            .await
-        }
-        _ => {
-            db.write(scope, input, |tx, input| Box::pin(by_the_domain(tx, input)))
-                .await
+            .await?;
+        if let Some(written) = written {
+            return Ok(written);
         }
     }
+    db.write(scope, (input, Arc::clone(calendar)), |tx, (input, calendar)| {
+        Box::pin(by_the_domain(tx, input, &**calendar))
+    })
+    .await
 }
 
 // The new values, by columns of the row itself: if another change came first, PostgreSQL evaluates them again
@@ -58,6 +71,11 @@ macro_rules! due_is_date {
         "CASE WHEN $10 THEN $12 ELSE due_is_date END"
     };
 }
+macro_rules! time_zone {
+    () => {
+        "CASE WHEN $17 THEN $18 ELSE time_zone END"
+    };
+}
 macro_rules! completed_at {
     () => {
         "CASE $15 WHEN 0 THEN NULL WHEN 1 THEN coalesce(completed_at, $3) \
@@ -75,7 +93,10 @@ macro_rules! changed {
             due_is_date!(),
             ", coalesce($13, tags), ",
             completed_at!(),
-            ") IS DISTINCT FROM ROW(title, description, priority, due_at, due_is_date, tags, completed_at)"
+            ", ",
+            time_zone!(),
+            ") IS DISTINCT FROM ROW(title, description, priority, due_at, due_is_date, tags, completed_at, \
+             time_zone)"
         )
     };
 }
@@ -90,33 +111,42 @@ const CHANGE: &str = concat!(
     due_is_date!(),
     ", tags = coalesce($13, tags), tag_keys = coalesce($14, tag_keys), completed_at = ",
     completed_at!(),
+    ", time_zone = ",
+    time_zone!(),
     ", version = CASE WHEN ",
     changed!(),
     " THEN version + 1 ELSE version END, updated_at = CASE WHEN ",
     changed!(),
     " THEN greatest($3, updated_at + interval '1 microsecond') ELSE updated_at END \
      WHERE user_id = (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) \
-     AND id = $2 AND deleted_at IS NULL AND ($16 IS NULL OR version = ANY ($16)) RETURNING ",
+     AND id = $2 AND deleted_at IS NULL AND ($16 IS NULL OR version = ANY ($16)) \
+     AND NOT ($19 AND (recurrence IS NOT NULL OR handed_on IS NOT NULL)) RETURNING ",
     columns!()
 );
 
-async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Written<Task>, Failure> {
+/// `None` if the change concerns a series: then nothing is done.
+async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Option<Written<Task>>, Failure> {
     // Destructured, so that a new field cannot be forgotten.
     let TaskChange {
         title,
         description,
         priority,
         due,
+        time_zone,
         tags: new_tags,
+        rule: _,
+        recurrence_from: _,
         completion,
     } = &input.change;
     let new_description = description.as_ref().and_then(Option::as_ref);
     let new_due = due.flatten();
+    let new_zone = time_zone.as_ref().and_then(Option::as_ref);
     let completion: Option<i16> = completion.map(|completion| match completion {
         Completion::Set(false) => 0,
         Completion::Set(true) => 1,
         Completion::Toggle => 2,
     });
+    let concerns_series = input.change.concerns_series();
     let values = [
         input.owner.0.into(),
         input.id.0.into(),
@@ -126,7 +156,7 @@ async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Written<Task
         description.is_some().into(),
         new_description.map(Description::as_str).into(),
         new_description.map(Description::folded).into(),
-        priority.map(errand_domain::task::Priority::rank).into(),
+        priority.map(Priority::rank).into(),
         due.is_some().into(),
         new_due.map(|due| due.position().as_chrono()).into(),
         new_due.is_some_and(Due::is_date).into(),
@@ -134,57 +164,41 @@ async fn in_one_statement(conn: &Conn<'_>, input: &Input) -> Result<Written<Task
         new_tags.as_ref().map(tag_keys).into(),
         completion.into(),
         versions(conn, &input.expected),
+        time_zone.is_some().into(),
+        new_zone.map(TimeZone::as_str).into(),
+        concerns_series.into(),
     ];
     let row: Option<Row> = returned(conn, Sql::both(CHANGE).with(conn, values)).await?;
-    match row {
-        Some(row) => row.task().map(Written::Done),
-        None => not_written(conn, input.owner, input.id, &input.expected).await,
+    if let Some(row) = row {
+        return row.task().map(Written::Done).map(Some);
     }
+    if concerns_series {
+        // Whatever it is now: the domain looks again, and nobody writes meanwhile.
+        let found = find(conn, input.owner, input.id).await?;
+        return Ok(match found {
+            None => Some(Written::Absent),
+            Some(task) if input.expected.admits(task.version) => None,
+            Some(_) => Some(Written::Stale),
+        });
+    }
+    not_written(conn, input.owner, input.id, &input.expected)
+        .await
+        .map(Some)
 }
 
-async fn by_the_domain(tx: &Tx, input: &Input) -> Result<Written<Task>, Failure> {
-    let Some(mut task) = find(tx, input.owner, input.id).await? else {
+async fn by_the_domain(tx: &Tx, input: &Input, calendar: &dyn Recurrences) -> Result<Written<Task>, Failure> {
+    let operation = Operation::Change(input.id, input.expected.clone(), input.change.clone());
+    let Some(unit) = work::begin(tx, input.owner).await? else {
         return Ok(Written::Absent);
     };
-    if !input.expected.admits(task.version) {
-        return Ok(Written::Stale);
-    }
-    if task.apply(&input.change, input.at) {
-        written(&task).exec(tx).await?;
-    }
-    Ok(Written::Done(task))
-}
-
-fn written(task: &Task) -> UpdateMany<Entity> {
-    let Task {
-        id,
-        owner,
-        title,
-        description,
-        priority,
-        due,
-        tags: new_tags,
-        completed_at,
-        created_at: _,
-        updated_at,
-        version,
-    } = task;
-    let description_folded = description.as_ref().map(Description::folded);
-    let description = description.as_ref().map(Description::as_str);
-    let due_at = due.map(|due| due.position().as_chrono());
-    let completed_at = completed_at.map(Timestamp::as_chrono);
-    Entity::update_of(*owner)
-        .filter(Column::Id.eq(id.0))
-        .col_expr(Column::Title, Expr::value(title.as_str()))
-        .col_expr(Column::TitleFolded, Expr::value(title.folded()))
-        .col_expr(Column::Description, Expr::value(description))
-        .col_expr(Column::DescriptionFolded, Expr::value(description_folded))
-        .col_expr(Column::Priority, Expr::value(priority.rank()))
-        .col_expr(Column::DueAt, Expr::value(due_at))
-        .col_expr(Column::DueIsDate, Expr::value(due.is_some_and(Due::is_date)))
-        .col_expr(Column::Tags, Expr::value(tags(new_tags)))
-        .col_expr(Column::TagKeys, Expr::value(tag_keys(new_tags)))
-        .col_expr(Column::CompletedAt, Expr::value(completed_at))
-        .col_expr(Column::UpdatedAt, Expr::value(updated_at.as_chrono()))
-        .col_expr(Column::Version, Expr::value(*version))
+    let outcome = unit.run(tx, &[operation], input.most, input.at, calendar).await?;
+    Ok(match outcome {
+        Ok(mut outcomes) => match outcomes.pop() {
+            Some(Outcome::Task(task)) => Written::Done(*task),
+            _ => Written::Absent,
+        },
+        Err(mut refusals) => refusals
+            .pop()
+            .map_or(Written::Absent, |(_, refusal)| refusal.into()),
+    })
 }

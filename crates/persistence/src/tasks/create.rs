@@ -1,7 +1,7 @@
 //! Making a task.
 
 use errand_application::ports::Created;
-use errand_domain::task::{Description, Due, NewTask};
+use errand_domain::task::{Description, Due, NewTask, TimeZone};
 use errand_domain::{Timestamp, UserId};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 
@@ -33,8 +33,9 @@ macro_rules! create {
         concat!(
             "INSERT INTO tasks (user_id, id, creation_key, title, title_folded, description, \
              description_folded, priority, due_at, due_is_date, tags, tag_keys, completed_at, created_at, \
-             updated_at, version, change_seq) \
-             SELECT c.user_id, c.last_task_id + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 1, 0 \
+             updated_at, version, change_seq, recurrence, recurrence_from, time_zone) \
+             SELECT c.user_id, c.last_task_id + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, 1, 0, \
+             $15, $16, $17 \
              FROM task_counters c WHERE c.user_id = $1 \
              AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.user_id = $1 AND t.creation_key = $2) \
              AND (c.last_task_id < $14 OR (SELECT count(*) FROM tasks t WHERE t.user_id = $1 \
@@ -59,6 +60,7 @@ pub async fn run(conn: &Conn<'_>, input: &Creation) -> Result<Created, Failure> 
         most,
         at,
     } = input;
+    let recurrence = task.recurrence.as_ref();
     let values = [
         owner.0.into(),
         key.as_str().into(),
@@ -74,6 +76,9 @@ pub async fn run(conn: &Conn<'_>, input: &Creation) -> Result<Created, Failure> 
         task.completed.then(|| at.as_chrono()).into(),
         at.as_chrono().into(),
         i64::from(*most).into(),
+        recurrence.map(|recurrence| recurrence.rule.to_string()).into(),
+        recurrence.map(|recurrence| recurrence.from.as_str()).into(),
+        task.time_zone.as_ref().map(TimeZone::as_str).into(),
     ];
     let made: Option<Row> = returned(conn, CREATE.with(conn, values)).await?;
     if let Some(row) = made {

@@ -7,7 +7,7 @@ use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    Select, Statement, Value,
 };
 
 use super::{columns, living, not_written, versions};
@@ -24,13 +24,18 @@ macro_rules! owner {
     };
 }
 
-/// What is no longer kept: over at the time `$5`, or beneath the newest. Who was never given so many ids (`$6`)
+/// The newest of what is no longer kept, because so many (`$most`) are newer. Who was never given so many ids
 /// cannot have too many.
-macro_rules! oldest_kept {
-    () => {
-        "CASE WHEN (SELECT last_task_id FROM task_counters WHERE user_id = $1) > $6 THEN \
-         (SELECT d.deleted_at FROM tasks d WHERE d.user_id = $1 AND d.deleted_at IS NOT NULL \
-         ORDER BY d.deleted_at DESC, d.id DESC LIMIT 1 OFFSET $6) END"
+macro_rules! beneath_the_newest {
+    ($most:literal) => {
+        concat!(
+            "CASE WHEN (SELECT last_task_id FROM task_counters WHERE user_id = $1) > ",
+            $most,
+            " THEN (SELECT d.deleted_at FROM tasks d WHERE d.user_id = $1 AND d.deleted_at IS NOT NULL \
+             ORDER BY d.deleted_at DESC, d.id DESC LIMIT 1 OFFSET ",
+            $most,
+            ") END"
+        )
     };
 }
 
@@ -39,7 +44,7 @@ const DELETE: &str = concat!(
     "WITH owner AS MATERIALIZED ",
     owner!(),
     ", bound AS MATERIALIZED (SELECT greatest($5, ",
-    oldest_kept!(),
+    beneath_the_newest!("$6"),
     ") AS at), gone AS (DELETE FROM tasks WHERE user_id = (SELECT user_id FROM owner) \
      AND id IN (SELECT t.id FROM tasks t WHERE t.user_id = $1 AND t.deleted_at <= (SELECT at FROM bound) \
      ORDER BY t.deleted_at, t.id LIMIT $7) AND deleted_at <= (SELECT at FROM bound)) \
@@ -47,13 +52,37 @@ const DELETE: &str = concat!(
      AND id = $2 AND deleted_at IS NULL AND ($4 IS NULL OR version = ANY ($4))"
 );
 
-/// What SQLite does before: it knows no statement that does both.
-const SWEEP: &str = concat!(
-    "DELETE FROM tasks WHERE user_id = $1 AND id IN (SELECT t.id FROM tasks t WHERE t.user_id = $1 \
-     AND t.deleted_at <= max($5, coalesce(",
-    oldest_kept!(),
-    ", $5)) ORDER BY t.deleted_at, t.id LIMIT $7)"
-);
+/// The removal alone.
+macro_rules! sweep {
+    ($greatest:literal) => {
+        concat!(
+            "DELETE FROM tasks WHERE user_id = $1 AND id IN (SELECT t.id FROM tasks t WHERE t.user_id = $1 \
+             AND t.deleted_at <= ",
+            $greatest,
+            "($2, coalesce(",
+            beneath_the_newest!("$3"),
+            ", $2)) ORDER BY t.deleted_at, t.id LIMIT $4)"
+        )
+    };
+}
+
+const SWEEP: Sql = Sql {
+    postgres: sweep!("greatest"),
+    sqlite: sweep!("max"),
+};
+
+/// Removes what so many deletions remove. The owner's row is locked.
+pub async fn sweep(tx: &Tx, owner: UserId, at: Timestamp, deletions: usize) -> Result<(), Failure> {
+    let most = i64::try_from(deletions).unwrap_or(i64::MAX);
+    let values = [
+        owner.0.into(),
+        trash::over(at).as_chrono().into(),
+        i64::from(trash::MOST).into(),
+        most.saturating_mul(trash::AT_ONCE.into()).into(),
+    ];
+    tx.execute_raw(SWEEP.with(tx, values)).await?;
+    Ok(())
+}
 
 const DELETE_ALONE: &str = "UPDATE tasks SET deleted_at = $3 WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL \
      AND ($4 IS NULL OR version IN (SELECT value FROM json_each($4)))";
@@ -69,35 +98,49 @@ pub async fn delete(db: &Db, input: Deletion) -> Result<Written<()>, StoreError>
     let scope = Scope::Owner(input.owner);
     match db.backend() {
         DbBackend::Postgres => {
-            db.write_one(scope, input, |conn, input| Box::pin(run(conn, &[DELETE], input)))
-                .await
-        }
-        _ => {
-            db.write(scope, input, |tx, input| {
-                Box::pin(async move { run(&tx.into(), &[SWEEP, DELETE_ALONE], input).await })
+            db.write_one(scope, input, |conn, input| {
+                Box::pin(in_one_statement(conn, input))
             })
             .await
+        }
+        // It knows no statement that does both.
+        _ => {
+            db.write(scope, input, |tx, input| Box::pin(in_two_statements(tx, input)))
+                .await
         }
     }
 }
 
-/// The last statement is the one that deletes.
-async fn run(conn: &Conn<'_>, statements: &[&'static str], input: &Deletion) -> Result<Written<()>, Failure> {
-    let mut deleted = false;
-    for sql in statements {
-        let values = [
-            input.owner.0.into(),
-            input.id.0.into(),
-            input.at.as_chrono().into(),
-            versions(conn, &input.expected),
-            trash::over(input.at).as_chrono().into(),
-            i64::from(trash::MOST).into(),
-            i64::from(trash::AT_ONCE).into(),
-        ];
-        let done = conn.execute_raw(Sql::both(sql).with(conn, values)).await?;
-        deleted = done.rows_affected() == 1;
-    }
-    if deleted {
+async fn in_one_statement(conn: &Conn<'_>, input: &Deletion) -> Result<Written<()>, Failure> {
+    let bounds = [
+        trash::over(input.at).as_chrono().into(),
+        i64::from(trash::MOST).into(),
+        i64::from(trash::AT_ONCE).into(),
+    ];
+    let values = deletion(conn, input).into_iter().chain(bounds);
+    let statement = Sql::both(DELETE).with(conn, values);
+    deleted(conn, input, statement).await
+}
+
+async fn in_two_statements(tx: &Tx, input: &Deletion) -> Result<Written<()>, Failure> {
+    sweep(tx, input.owner, input.at, 1).await?;
+    let conn = &tx.into();
+    let statement = Sql::both(DELETE_ALONE).with(conn, deletion(conn, input));
+    deleted(conn, input, statement).await
+}
+
+fn deletion(conn: &Conn<'_>, input: &Deletion) -> [Value; 4] {
+    [
+        input.owner.0.into(),
+        input.id.0.into(),
+        input.at.as_chrono().into(),
+        versions(conn, &input.expected),
+    ]
+}
+
+async fn deleted(conn: &Conn<'_>, input: &Deletion, statement: Statement) -> Result<Written<()>, Failure> {
+    let done = conn.execute_raw(statement).await?;
+    if done.rows_affected() == 1 {
         return Ok(Written::Done(()));
     }
     not_written(conn, input.owner, input.id, &input.expected).await
@@ -230,6 +273,8 @@ macro_rules! erase {
             "UPDATE tasks SET erased_at = $3, title = 'erased', title_folded = 'erased', description = NULL, \
              description_folded = NULL, priority = 1, due_at = NULL, due_is_date = false, tags = '[]', \
              tag_keys = '', completed_at = NULL, created_at = deleted_at, updated_at = deleted_at, \
+             recurrence = NULL, recurrence_from = NULL, recurrence_meant = NULL, time_zone = NULL, \
+             handed_on = NULL, successor_id = NULL, \
              version = version + 1 WHERE user_id = ",
             $owner,
             " AND id = $2 AND deleted_at > $4 AND erased_at IS NULL"

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use errand_application::ports::{StoreError, WalkSeed};
 use errand_conformance::parallel::parallel;
-use errand_conformance::{Harness, Stores};
+use errand_conformance::{DailyCalendar, Harness, Stores};
 use errand_domain::UserId;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{Completion, Priority, Task, TaskChange, Title};
@@ -88,7 +88,9 @@ async fn live(stores: Stores, n: usize, rounds: i64) -> usize {
             },
             TaskChange::completing(Completion::Set(true)),
         ] {
-            changed.apply(&change, at(round + 1));
+            changed
+                .apply(&change, at(round + 1), &DailyCalendar, |_| false)
+                .unwrap();
             let answer = stores
                 .tasks
                 .change(owner, changed.id, &change, at(round + 1))

@@ -106,7 +106,10 @@ async fn hot_operations_take(trips: u64, proxy: &Proxy, postgres: PostgreSql) {
     }
     let expected = Expected::OneOf((1..50).collect());
     let change_if = round_trips(proxy, async |_| {
-        let written = stores.tasks.change_if(owner, id, &expected, &toggle, at(3)).await;
+        let written = stores
+            .tasks
+            .change_if(owner, id, &expected, &toggle, u32::MAX, at(3))
+            .await;
         assert!(written.unwrap().done().is_some());
     });
     assert_eq!(change_if.await, trips, "change_if");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use errand_application::ports::{Clock, NewAccount, NewSession};
-use errand_conformance::{Harness, Stores};
+use errand_conformance::{DailyCalendar, Harness, Stores};
 use errand_domain::account::{Email, PasswordHash, Username};
 use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::session::Digest;
@@ -46,7 +46,7 @@ pub fn stores(database: &Database) -> Stores {
         events: database.events(),
         limits: database.limits(),
         sessions: database.sessions(),
-        tasks: database.tasks(),
+        tasks: database.tasks(Arc::new(DailyCalendar)),
     }
 }
 
@@ -112,7 +112,7 @@ async fn template() -> &'static Template {
             let lobby = Postgres::shared().create_database().await;
             let migrated = Postgres::shared().create_database().await;
             let database = open(&settings(&migrated, &migrated.url)).await;
-            assert_eq!(database.migrate().await.unwrap().len(), 3);
+            assert_eq!(database.migrate().await.unwrap().len(), 4);
             database.close(PATIENCE).await;
             Template {
                 lobby,
@@ -147,7 +147,7 @@ pub async fn guard(fresh: &TestDatabase) -> String {
     let role = AppRole::parse(&format!("app_{}", fresh.name().trim_start_matches("test_"))).unwrap();
     let database = open(&settings(fresh, &fresh.url)).await;
     let migrated = database.migrate_for(&role, true).await.unwrap();
-    assert_eq!((migrated.steps.len(), migrated.made_role), (3, true));
+    assert_eq!((migrated.steps.len(), migrated.made_role), (4, true));
     database.close(PATIENCE).await;
     fresh.url_as(role.name()).await
 }
@@ -319,7 +319,9 @@ pub fn task(title: &str) -> NewTask {
         description: None,
         priority: Priority::Medium,
         due: None,
+        time_zone: None,
         tags: Tags::default(),
+        recurrence: None,
         completed: false,
     }
 }

@@ -1,6 +1,6 @@
 //! Against another implementation: `tests/data/make.py` says how the files were made.
 
-use errand_application::ports::Recurrences;
+use errand_domain::task::Recurrences;
 use errand_recurrence::CalendarRecurrences;
 
 use crate::{chain, series};

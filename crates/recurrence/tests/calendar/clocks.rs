@@ -1,6 +1,6 @@
 //! Clocks that jump, on both hemispheres.
 
-use errand_application::ports::Recurrences;
+use errand_domain::task::Recurrences;
 use errand_domain::task::TimeZone;
 use errand_recurrence::CalendarRecurrences;
 

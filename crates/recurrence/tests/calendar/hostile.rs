@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use errand_application::ports::Recurrences;
+use errand_domain::task::Recurrences;
 use errand_domain::task::{Due, RecurrenceFrom, Rule, Series};
 use errand_domain::{Fault, Timestamp};
 use errand_recurrence::CalendarRecurrences;

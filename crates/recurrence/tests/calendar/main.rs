@@ -12,8 +12,8 @@ mod hostile;
 mod table;
 mod zones;
 
-use errand_application::ports::Recurrences;
 use errand_domain::Timestamp;
+use errand_domain::task::Recurrences;
 use errand_domain::task::{Due, Next, RecurrenceFrom, Rule, Series, TimeZone};
 use errand_recurrence::CalendarRecurrences;
 

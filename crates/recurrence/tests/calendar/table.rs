@@ -1,8 +1,8 @@
 //! The days that people ask about.
 
 use chrono::{Datelike, Duration, NaiveDate};
-use errand_application::ports::Recurrences;
 use errand_domain::Timestamp;
+use errand_domain::task::Recurrences;
 use errand_domain::task::{Due, RecurrenceFrom};
 use errand_recurrence::CalendarRecurrences;
 

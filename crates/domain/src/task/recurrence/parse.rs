@@ -46,12 +46,7 @@ impl Rule {
         Self {
             frequency,
             interval: 1,
-            months: Vec::new(),
-            weeks: Vec::new(),
-            year_days: Vec::new(),
-            month_days: Vec::new(),
-            days: Vec::new(),
-            positions: Vec::new(),
+            lists: Box::default(),
             week_start: Weekday::Mon,
             end: End::Never,
         }
@@ -86,12 +81,12 @@ fn read(text: &str) -> Result<Rule, Fault> {
                 rule.week_start =
                     weekday(value).ok_or_else(|| invalid("must have a day as WKST: WKST=SU"))?;
             }
-            "BYMONTH" => rule.months = numbers("BYMONTH", value, &(1..=12))?,
-            "BYWEEKNO" => rule.weeks = numbers("BYWEEKNO", value, &(-53..=53))?,
-            "BYYEARDAY" => rule.year_days = numbers("BYYEARDAY", value, &(-366..=366))?,
-            "BYMONTHDAY" => rule.month_days = numbers("BYMONTHDAY", value, &(-31..=31))?,
-            "BYSETPOS" => rule.positions = numbers("BYSETPOS", value, &(-366..=366))?,
-            "BYDAY" => rule.days = days(value)?,
+            "BYMONTH" => rule.lists.months = numbers("BYMONTH", value, &(1..=12))?,
+            "BYWEEKNO" => rule.lists.weeks = numbers("BYWEEKNO", value, &(-53..=53))?,
+            "BYYEARDAY" => rule.lists.year_days = numbers("BYYEARDAY", value, &(-366..=366))?,
+            "BYMONTHDAY" => rule.lists.month_days = numbers("BYMONTHDAY", value, &(-31..=31))?,
+            "BYSETPOS" => rule.lists.positions = numbers("BYSETPOS", value, &(-366..=366))?,
+            "BYDAY" => rule.lists.days = days(value)?,
             "BYHOUR" | "BYMINUTE" | "BYSECOND" => {
                 return Err(unsupported(
                     "must not have BYHOUR, BYMINUTE or BYSECOND: due_date has the time of day",
@@ -228,25 +223,26 @@ fn ending(rule: &Rule, end: End) -> Result<End, Fault> {
 fn check(rule: &Rule) -> Result<(), Fault> {
     let frequency = rule.frequency;
     let yearly = frequency == Frequency::Yearly;
-    let numbered: Vec<i16> = rule.days.iter().filter_map(|day| day.number).collect();
-    let within_months = frequency == Frequency::Monthly || !rule.months.is_empty();
+    let numbered: Vec<i16> = rule.lists.days.iter().filter_map(|day| day.number).collect();
+    let within_months = frequency == Frequency::Monthly || !rule.lists.months.is_empty();
     let farthest = if within_months { 5 } else { 53 };
     let most = largest_step(rule, numbered.is_empty());
     let too_far = rule
+        .lists
         .positions
         .iter()
         .all(|position| usize::from(position.unsigned_abs()) > most);
     let wrong = [
         (
-            !rule.weeks.is_empty() && !yearly,
+            !rule.lists.weeks.is_empty() && !yearly,
             "must not have BYWEEKNO unless yearly",
         ),
         (
-            !rule.year_days.is_empty() && !yearly,
+            !rule.lists.year_days.is_empty() && !yearly,
             "must not have BYYEARDAY unless yearly",
         ),
         (
-            !rule.month_days.is_empty() && frequency == Frequency::Weekly,
+            !rule.lists.month_days.is_empty() && frequency == Frequency::Weekly,
             "must not have BYMONTHDAY if weekly",
         ),
         (
@@ -254,7 +250,7 @@ fn check(rule: &Rule) -> Result<(), Fault> {
             "must not have numbers in BYDAY unless monthly or yearly",
         ),
         (
-            !numbered.is_empty() && !rule.weeks.is_empty(),
+            !numbered.is_empty() && !rule.lists.weeks.is_empty(),
             "must not have numbers in BYDAY together with BYWEEKNO",
         ),
         (
@@ -262,11 +258,11 @@ fn check(rule: &Rule) -> Result<(), Fault> {
             "must not count BYDAY beyond 5 within a month",
         ),
         (
-            !rule.positions.is_empty() && rule.months.is_empty() && !rule.names_days(),
+            !rule.lists.positions.is_empty() && rule.lists.months.is_empty() && !rule.names_days(),
             "must not have BYSETPOS without another BY part",
         ),
         (
-            !rule.positions.is_empty() && too_far,
+            !rule.lists.positions.is_empty() && too_far,
             "must not have a BYSETPOS beyond what one step can hold",
         ),
     ];
@@ -277,10 +273,10 @@ fn check(rule: &Rule) -> Result<(), Fault> {
     if numbered.contains(&-farthest) {
         return Err(unsupported(format!("must not count BYDAY back to -{farthest}")));
     }
-    if !rule.positions.is_empty() && !rule.weeks.is_empty() {
+    if !rule.lists.positions.is_empty() && !rule.lists.weeks.is_empty() {
         return Err(unsupported("must not have BYSETPOS together with BYWEEKNO"));
     }
-    if !numbered.is_empty() && numbered.len() < rule.days.len() {
+    if !numbered.is_empty() && numbered.len() < rule.lists.days.len() {
         return Err(unsupported(
             "must have a number before each day of BYDAY or before none",
         ));
@@ -290,11 +286,11 @@ fn check(rule: &Rule) -> Result<(), Fault> {
 
 /// No more days than this can be in one step.
 fn largest_step(rule: &Rule, every_weekday: bool) -> usize {
-    let (days, dates) = (rule.days.len(), rule.month_days.len());
-    let months = if rule.months.is_empty() {
+    let (days, dates) = (rule.lists.days.len(), rule.lists.month_days.len());
+    let months = if rule.lists.months.is_empty() {
         12
     } else {
-        rule.months.len()
+        rule.lists.months.len()
     };
     let (weeks_in, months_in) = match rule.frequency {
         Frequency::Daily => return 1,
@@ -313,10 +309,10 @@ fn largest_step(rule: &Rule, every_weekday: bool) -> usize {
     } else {
         dates * months_in
     };
-    let by_year = if rule.year_days.is_empty() {
+    let by_year = if rule.lists.year_days.is_empty() {
         366
     } else {
-        rule.year_days.len()
+        rule.lists.year_days.len()
     };
     by_days.min(by_dates).min(by_year)
 }

@@ -66,18 +66,24 @@ pub enum End {
     Until(Due),
 }
 
-/// A recurrence rule of RFC 5545 section 3.3.10 without times of day, checked and in one spelling: equal rules
-/// are equal texts. [`Rule::parse`] says what is taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    pub(super) frequency: Frequency,
-    pub(super) interval: u16,
+/// The `BY` parts. Apart, so that a rule, and every task that may have one, is small.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Lists {
     pub(super) months: Vec<i16>,
     pub(super) weeks: Vec<i16>,
     pub(super) year_days: Vec<i16>,
     pub(super) month_days: Vec<i16>,
     pub(super) days: Vec<Day>,
     pub(super) positions: Vec<i16>,
+}
+
+/// A recurrence rule of RFC 5545 section 3.3.10 without times of day, checked and in one spelling: equal rules
+/// are equal texts. [`Rule::parse`] says what is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub(super) frequency: Frequency,
+    pub(super) interval: u16,
+    pub(super) lists: Box<Lists>,
     pub(super) week_start: Weekday,
     pub(super) end: End,
 }
@@ -95,32 +101,32 @@ impl Rule {
 
     /// `BYMONTH`, 1 to 12.
     pub fn months(&self) -> &[i16] {
-        &self.months
+        &self.lists.months
     }
 
     /// `BYWEEKNO`, 1 to 53 and back.
     pub fn weeks(&self) -> &[i16] {
-        &self.weeks
+        &self.lists.weeks
     }
 
     /// `BYYEARDAY`, 1 to 366 and back.
     pub fn year_days(&self) -> &[i16] {
-        &self.year_days
+        &self.lists.year_days
     }
 
     /// `BYMONTHDAY`, 1 to 31 and back.
     pub fn month_days(&self) -> &[i16] {
-        &self.month_days
+        &self.lists.month_days
     }
 
     /// `BYDAY`: all with a number or all without.
     pub fn days(&self) -> &[Day] {
-        &self.days
+        &self.lists.days
     }
 
     /// `BYSETPOS`.
     pub fn positions(&self) -> &[i16] {
-        &self.positions
+        &self.lists.positions
     }
 
     /// `WKST`.
@@ -135,10 +141,10 @@ impl Rule {
 
     /// Whether it says itself on which days; otherwise the day is the one that the series began on.
     pub fn names_days(&self) -> bool {
-        !(self.weeks.is_empty()
-            && self.year_days.is_empty()
-            && self.month_days.is_empty()
-            && self.days.is_empty())
+        !(self.lists.weeks.is_empty()
+            && self.lists.year_days.is_empty()
+            && self.lists.month_days.is_empty()
+            && self.lists.days.is_empty())
     }
 
     /// Whether a task that is due then may have it: there must be a due date, and `UNTIL` must be of its kind.
@@ -175,12 +181,12 @@ impl fmt::Display for Rule {
         if self.interval != 1 {
             write!(f, ";INTERVAL={}", self.interval)?;
         }
-        list(f, "BYMONTH", &self.months)?;
-        list(f, "BYWEEKNO", &self.weeks)?;
-        list(f, "BYYEARDAY", &self.year_days)?;
-        list(f, "BYMONTHDAY", &self.month_days)?;
-        list(f, "BYDAY", &self.days)?;
-        list(f, "BYSETPOS", &self.positions)?;
+        list(f, "BYMONTH", &self.lists.months)?;
+        list(f, "BYWEEKNO", &self.lists.weeks)?;
+        list(f, "BYYEARDAY", &self.lists.year_days)?;
+        list(f, "BYMONTHDAY", &self.lists.month_days)?;
+        list(f, "BYDAY", &self.lists.days)?;
+        list(f, "BYSETPOS", &self.lists.positions)?;
         if self.week_start != Weekday::Mon {
             write!(f, ";WKST={}", short(self.week_start))?;
         }

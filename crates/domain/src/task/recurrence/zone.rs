@@ -6,7 +6,7 @@ use crate::fault::Fault;
 pub const TIME_ZONE_MAX_CHARS: usize = 64;
 
 /// The name of a time zone as the IANA database writes it: `Europe/Berlin`. Whether there is such a zone only
-/// the database can tell, which is behind the port `Recurrences`.
+/// the database can tell, which is behind [`Recurrences`](super::Recurrences).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TimeZone(String);
 

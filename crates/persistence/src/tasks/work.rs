@@ -1,0 +1,245 @@
+//! Operations that are done together: read by one statement, done by the domain, written by one statement a kind.
+
+use std::sync::Arc;
+
+use errand_application::ports::{StoreError, Work, Worked};
+use errand_domain::task::{Board, Fate, Operation, Outcome, Piece, Recurrences, Refusal, Task};
+use errand_domain::{TaskId, Timestamp, UserId};
+use sea_orm::ActiveValue::NotSet;
+use sea_orm::sea_query::LockType;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QuerySelect,
+};
+
+use super::{columns, living, numbers, request, trash};
+use crate::db::{Db, Tx};
+use crate::entities::task_counters;
+use crate::entities::tasks::{ActiveModel, Column, Entity, Model, Row};
+use crate::error::Failure;
+use crate::scope::{Owned, Scope};
+use crate::sql::Sql;
+
+pub async fn work(
+    db: &Db,
+    calendar: &Arc<dyn Recurrences>,
+    owner: UserId,
+    work: Work,
+) -> Result<Worked, StoreError> {
+    let scope = Scope::Owner(owner);
+    // A request that is known by its key does nothing when it runs again.
+    let repeatable = work.request.is_some();
+    let input = (owner, work, Arc::clone(calendar));
+    db.write_all(scope, input, repeatable, |tx, (owner, work, calendar)| {
+        Box::pin(run(tx, *owner, work, &**calendar))
+    })
+    .await
+}
+
+async fn run(tx: &Tx, owner: UserId, work: &Work, calendar: &dyn Recurrences) -> Result<Worked, Failure> {
+    let Some(unit) = begin(tx, owner).await? else {
+        return Ok(Worked::Gone);
+    };
+    if let Some(known) = &work.request
+        && let Some(answer) = request::known(tx, owner, known, work.at).await?
+    {
+        return Ok(answer);
+    }
+    let done = unit
+        .run(tx, &work.operations, work.most, work.at, calendar)
+        .await?;
+    let outcomes = match done {
+        Ok(outcomes) => outcomes,
+        Err(refusals) => return Ok(Worked::Refused(refusals)),
+    };
+    if let Some(new) = &work.request {
+        request::remember(tx, owner, new, &outcomes, work.at).await?;
+    }
+    Ok(Worked::Done {
+        outcomes,
+        replayed: false,
+    })
+}
+
+/// The tasks of one owner, whom nobody else writes for until the transaction ends.
+pub struct Unit {
+    owner: UserId,
+    last_id: i64,
+}
+
+/// `None` if the account is gone. What a later statement reads is as the one before in the lock left it.
+pub async fn begin(tx: &Tx, owner: UserId) -> Result<Option<Unit>, Failure> {
+    let last_id: Option<i64> = task_counters::Entity::of(owner)
+        .select_only()
+        .column(task_counters::Column::LastTaskId)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple()
+        .one(tx)
+        .await?;
+    Ok(last_id.map(|last_id| Unit { owner, last_id }))
+}
+
+impl Unit {
+    /// Does all operations, or says which ones were refused and does none.
+    pub async fn run(
+        self,
+        tx: &Tx,
+        operations: &[Operation],
+        most: u32,
+        at: Timestamp,
+        calendar: &dyn Recurrences,
+    ) -> Result<Result<Vec<Outcome>, Vec<(usize, Refusal)>>, Failure> {
+        let Self { owner, last_id } = self;
+        let tasks = concerned(tx, owner, operations).await?;
+        // Who was never given so many ids cannot have so many tasks; only others are counted.
+        let given = last_id.saturating_add(i64::try_from(operations.len()).unwrap_or(i64::MAX));
+        let count = if given > i64::from(most) {
+            living(owner).count(tx).await?
+        } else {
+            0
+        };
+        let mut board = Board::new(owner, TaskId(last_id), count, most, tasks, at, calendar);
+        let mut outcomes = Vec::with_capacity(operations.len());
+        let mut refusals = Vec::new();
+        for (place, operation) in operations.iter().enumerate() {
+            match board.run(operation) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(refusal) => refusals.push((place, refusal)),
+            }
+        }
+        if !refusals.is_empty() {
+            return Ok(Err(refusals));
+        }
+        write(tx, owner, board.pieces(), at).await?;
+        Ok(Ok(outcomes))
+    }
+}
+
+macro_rules! concerned {
+    ($ids:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM tasks WHERE user_id = $1 AND deleted_at IS NULL AND (id IN (",
+            $ids,
+            ") OR id IN (SELECT t.successor_id FROM tasks t WHERE t.user_id = $1 AND t.id IN (",
+            $ids,
+            ")))"
+        )
+    };
+}
+
+const CONCERNED: Sql = Sql {
+    postgres: concerned!("SELECT unnest($2)"),
+    sqlite: concerned!("SELECT value FROM json_each($2)"),
+};
+
+/// The living tasks that the operations name, and those that follow them.
+async fn concerned(tx: &Tx, owner: UserId, operations: &[Operation]) -> Result<Vec<Task>, Failure> {
+    let named = operations.iter().filter_map(|operation| match operation {
+        Operation::Create(_) => None,
+        Operation::Change(id, ..) | Operation::Delete(id, _) => Some(id.0),
+    });
+    let named: Vec<i64> = named.collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = [owner.0.into(), numbers(tx.get_database_backend(), Some(&named))];
+    let rows = Row::find_by_statement(CONCERNED.with(tx, values)).all(tx).await?;
+    rows.into_iter().map(Row::task).collect()
+}
+
+async fn write(
+    tx: &Tx,
+    owner: UserId,
+    pieces: impl Iterator<Item = &Piece>,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let (made, changed): (Vec<_>, Vec<_>) = pieces
+        .filter(|piece| piece.is_written())
+        .partition(|piece| piece.is_new());
+    let gone = made
+        .iter()
+        .chain(&changed)
+        .filter(|piece| piece.fate != Fate::Living);
+    match gone.count() {
+        0 => {}
+        gone => trash::sweep(tx, owner, at, gone).await?,
+    }
+    let rows = |pieces: Vec<&Piece>| {
+        pieces
+            .into_iter()
+            .map(|piece| Model::of(piece, at))
+            .collect::<Vec<_>>()
+    };
+    let (made, changed) = (rows(made), rows(changed));
+    if tx.get_database_backend() == DbBackend::Postgres {
+        for (sql, rows) in [(INSERT, made), (UPDATE, changed)] {
+            if !rows.is_empty() {
+                let json = serde_json::to_string(&rows).map_err(|_| UNWRITABLE)?;
+                tx.execute_raw(Sql::both(sql).with(tx, [owner.0.into(), json.into()]))
+                    .await?;
+            }
+        }
+        return Ok(());
+    }
+    for row in made {
+        let row = row.into_active_model().reset_all();
+        Entity::insert(row).exec_without_returning(tx).await?;
+    }
+    for row in changed {
+        let id = row.id;
+        let row = ActiveModel {
+            user_id: NotSet,
+            id: NotSet,
+            creation_key: NotSet,
+            change_seq: NotSet,
+            ..row.into_active_model().reset_all()
+        };
+        Entity::update_of(owner)
+            .filter(Column::Id.eq(id))
+            .set(row)
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+const UNWRITABLE: Failure = Failure::Corrupt {
+    table: "tasks",
+    column: "*",
+};
+
+/// The rows of an array of objects.
+macro_rules! rows {
+    () => {
+        "json_to_recordset($2::json) AS x(id bigint, creation_key text, title text, title_folded text, \
+         description text, description_folded text, priority smallint, due_at timestamptz, due_is_date boolean, \
+         tags text, tag_keys text, completed_at timestamptz, created_at timestamptz, updated_at timestamptz, \
+         version bigint, deleted_at timestamptz, erased_at timestamptz, recurrence text, recurrence_from text, \
+         recurrence_meant timestamp, time_zone text, handed_on text, successor_id bigint)"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO tasks (user_id, id, creation_key, title, title_folded, description, description_folded, \
+     priority, due_at, due_is_date, tags, tag_keys, completed_at, created_at, updated_at, version, change_seq, \
+     deleted_at, erased_at, recurrence, recurrence_from, recurrence_meant, time_zone, handed_on, successor_id) \
+     SELECT $1, x.id, x.creation_key, x.title, x.title_folded, x.description, x.description_folded, \
+     x.priority, x.due_at, x.due_is_date, x.tags, x.tag_keys, x.completed_at, x.created_at, x.updated_at, \
+     x.version, 0, x.deleted_at, x.erased_at, x.recurrence, x.recurrence_from, x.recurrence_meant, \
+     x.time_zone, x.handed_on, x.successor_id FROM ",
+    rows!()
+);
+
+const UPDATE: &str = concat!(
+    "UPDATE tasks SET title = x.title, title_folded = x.title_folded, description = x.description, \
+     description_folded = x.description_folded, priority = x.priority, due_at = x.due_at, \
+     due_is_date = x.due_is_date, tags = x.tags, tag_keys = x.tag_keys, completed_at = x.completed_at, \
+     created_at = x.created_at, updated_at = x.updated_at, version = x.version, deleted_at = x.deleted_at, \
+     erased_at = x.erased_at, recurrence = x.recurrence, recurrence_from = x.recurrence_from, \
+     recurrence_meant = x.recurrence_meant, time_zone = x.time_zone, handed_on = x.handed_on, \
+     successor_id = x.successor_id FROM ",
+    rows!(),
+    " WHERE tasks.user_id = $1 AND tasks.id = x.id"
+);

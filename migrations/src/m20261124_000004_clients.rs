@@ -1,0 +1,31 @@
+//! Tasks that repeat, and requests that come again.
+
+use sea_orm_migration::sea_orm::DbBackend;
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait, sea_orm::DbErr};
+
+pub struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m20261124_000004_clients"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        use sea_orm_migration::sea_orm::ConnectionTrait;
+        let sql = match manager.get_database_backend() {
+            DbBackend::Postgres => include_str!("m20261124_000004_clients/postgres.sql"),
+            DbBackend::Sqlite => include_str!("m20261124_000004_clients/sqlite.sql"),
+            other => return Err(DbErr::Migration(format!("{other:?} is not supported"))),
+        };
+        manager.get_connection().execute_unprepared(sql).await?;
+        Ok(())
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        // SQLite's default would leave half a step behind after a crash.
+        Some(true)
+    }
+}
