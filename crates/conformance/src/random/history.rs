@@ -300,11 +300,7 @@ fn new_task() -> impl Strategy<Value = NewTask> {
 }
 
 fn repetition() -> impl Strategy<Value = (Option<Rule>, RecurrenceFrom, Option<TimeZone>)> {
-    (
-        rules(),
-        counted_from(),
-        option::of(Just("UTC").prop_map(zone)),
-    )
+    (rules(), counted_from(), option::of(Just("UTC").prop_map(zone)))
 }
 
 fn rules() -> impl Strategy<Value = Option<Rule>> {
