@@ -6,6 +6,7 @@ mod events;
 mod limits;
 mod sessions;
 mod tasks;
+mod work;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

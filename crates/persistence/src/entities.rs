@@ -1,7 +1,6 @@
 //! The tables as sea-orm sees them. Rows never leave this crate.
 
 pub mod hidden;
-pub mod idempotency_keys;
 pub mod security_events;
 pub mod sessions;
 pub mod task_counters;

@@ -4,7 +4,7 @@
 use errand_domain::UserId;
 use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, Select, UpdateMany};
 
-use crate::entities::{idempotency_keys, security_events, sessions, task_counters, task_walks, tasks, users};
+use crate::entities::{security_events, sessions, task_counters, task_walks, tasks, users};
 
 /// Whose rows a unit of work is about; it can be held to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,6 @@ pub trait Owned: EntityTrait {
 
 impl Owned for users::Entity {
     const OWNER: users::Column = users::Column::Id;
-}
-
-impl Owned for idempotency_keys::Entity {
-    const OWNER: idempotency_keys::Column = idempotency_keys::Column::UserId;
 }
 
 impl Owned for security_events::Entity {

@@ -1,5 +1,9 @@
 //! The defences of errand, each with what takes it out and the test that misses it.
 
+mod clients;
+
+pub use clients::CLIENTS;
+
 /// One defence.
 pub struct Mutant {
     /// To call it by.
@@ -16,7 +20,7 @@ pub struct Mutant {
     pub red: &'static str,
 }
 
-/// All of them.
+/// Those of accounts, tasks and the database.
 pub const MUTANTS: &[Mutant] = &[
     // Reads start at an owner.
     Mutant {

@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::defences::{self, Change};
-use crate::mutants::MUTANTS;
+use crate::mutants::{CLIENTS, MUTANTS};
 use crate::run::{self, Failure, Outcome};
 use crate::table::{self, Attack};
 use crate::{pg_bin, pooler, pooler_bin, postgres};
@@ -74,6 +74,7 @@ pub fn check(names: &[String]) -> Outcome {
 fn all() -> Result<Vec<Work>, String> {
     let mut all: Vec<_> = MUTANTS
         .iter()
+        .chain(CLIENTS)
         .map(|mutant| Work {
             name: mutant.name,
             changes: vec![Change {

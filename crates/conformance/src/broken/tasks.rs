@@ -140,23 +140,6 @@ impl Broken {
         Written::Absent
     }
 
-    /// Loses what a completed task gave on, or what became of it.
-    fn unlink(&self, owner: UserId, id: TaskId) {
-        self.model.with(|state| {
-            let account = state.accounts.get_mut(&owner)?;
-            let given = account.tasks.get_mut(&id)?.handed_on.as_mut()?;
-            match self.defect {
-                Defect::TakesNothingBack => given.successor = None,
-                Defect::TakesBackTheTouched => {
-                    let successor = given.successor?;
-                    account.tasks.get_mut(&successor)?.version = 1;
-                }
-                _ => {}
-            }
-            Some(())
-        });
-    }
-
     /// What is done to a task after its change.
     fn spoil(&self, before: &Task, task: &mut Task, change: &TaskChange, at: Timestamp) {
         match self.defect {
@@ -357,26 +340,12 @@ impl TaskStore for Broken {
         if !expected.admits(before.version) {
             return Ok(Written::Stale);
         }
-        if self.is(Defect::CompletesInTwoSteps) && after.recurrence.is_some() {
+        if self.is(Defect::CompletesInTwoSteps) && before.recurrence.is_some() {
+            self.make_successor(&before, at).await;
             let change = TaskChange {
                 rule: Some(None),
                 ..change.clone()
             };
-            tokio::task::yield_now().await;
-            let new = NewTask {
-                title: before.title.clone(),
-                description: None,
-                priority: before.priority,
-                due: before.due,
-                time_zone: None,
-                tags: before.tags.clone(),
-                recurrence: None,
-                completed: false,
-            };
-            self.model.with(|state| {
-                let account = state.accounts.get_mut(&owner)?;
-                Some(account.add_task(&format!("{at:?} {id} {}", account.last_task), &new, at))
-            });
             return self
                 .model
                 .change_if(owner, id, &expected, &change, most, at)
@@ -409,57 +378,7 @@ impl TaskStore for Broken {
     }
 
     async fn work(&self, owner: UserId, work: &Work) -> Result<Worked, StoreError> {
-        let known = |owner: UserId, work: &Work| {
-            self.model.with(|state| {
-                let request = work.request.as_ref()?;
-                let account = state.accounts.get(&owner)?;
-                account.requests.get(&request.key).cloned()
-            })
-        };
-        let mut work = work.clone();
-        match self.defect {
-            Defect::DoesPartOfABatch => {
-                if let Worked::Refused(refused) = self.model.work(owner, &work).await? {
-                    let mut rest = work.clone();
-                    for (place, _) in refused.iter().rev() {
-                        rest.operations.remove(*place);
-                    }
-                    rest.request = None;
-                    self.model.work(owner, &rest).await?;
-                    return Ok(Worked::Refused(refused));
-                }
-            }
-            Defect::ForgetsRequests => work.request = None,
-            Defect::IgnoresFingerprint => {
-                if let (Some((_, fingerprint, _)), Some(request)) = (known(owner, &work), &mut work.request) {
-                    request.fingerprint = fingerprint;
-                }
-            }
-            Defect::RemembersRequestsForEver => {
-                if let Some((_, _, outcomes)) = known(owner, &work) {
-                    let replayed = true;
-                    return Ok(Worked::Done { outcomes, replayed });
-                }
-            }
-            Defect::RequestsAreShared => {
-                let owners = self
-                    .model
-                    .with(|state| state.accounts.keys().copied().collect::<Vec<_>>());
-                if let Some((_, _, outcomes)) = owners.into_iter().find_map(|owner| known(owner, &work)) {
-                    let replayed = true;
-                    return Ok(Worked::Done { outcomes, replayed });
-                }
-            }
-            Defect::WorksInTwoSteps => {
-                let first = known(owner, &work).is_none();
-                tokio::task::yield_now().await;
-                if first {
-                    work.request = None;
-                }
-            }
-            _ => {}
-        }
-        self.model.work(owner, &work).await
+        self.work_with_defect(owner, work).await
     }
 
     async fn delete_if(

@@ -1,18 +1,16 @@
 //! Requests that may come again.
 
 use errand_application::ports::{Request, Worked};
-use errand_domain::idempotency::{AT_ONCE, MOST, over};
+use errand_domain::idempotency::{AT_ONCE, KEPT, MOST, over};
 use errand_domain::task::Outcome;
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::prelude::DateTimeUtc;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
 use crate::db::Tx;
-use crate::entities::idempotency_keys::{ActiveModel, Column, Entity, Model};
 use crate::entities::tasks::Row;
 use crate::error::Failure;
-use crate::scope::Owned;
 use crate::sql::Sql;
 
 /// An outcome as it is kept. Later versions of errand read what this one wrote: only add.
@@ -28,6 +26,21 @@ const CORRUPT: Failure = Failure::Corrupt {
     column: "answer",
 };
 
+/// The request of this key, if it is not over, and since when there are as many as may be, if there are.
+const KNOWN: Sql = Sql::both(
+    "SELECT k.fingerprint, k.answer, (SELECT o.created_at FROM idempotency_keys o WHERE o.user_id = $1 \
+     AND o.created_at > $3 ORDER BY o.created_at DESC LIMIT 1 OFFSET $4) AS full_since \
+     FROM task_counters c LEFT JOIN idempotency_keys k \
+     ON k.user_id = c.user_id AND k.key = $2 AND k.created_at > $3 WHERE c.user_id = $1",
+);
+
+#[derive(FromQueryResult)]
+struct Known {
+    fingerprint: Option<Vec<u8>>,
+    answer: Option<String>,
+    full_since: Option<DateTimeUtc>,
+}
+
 /// What there is to answer without doing anything, if there is. The owner's row is locked: a request that came
 /// first is done by now.
 pub async fn known(
@@ -36,47 +49,65 @@ pub async fn known(
     request: &Request,
     at: Timestamp,
 ) -> Result<Option<Worked>, Failure> {
-    let found: Option<Model> = Entity::of(owner)
-        .filter(Column::Key.eq(request.key.as_str()))
-        .filter(Column::CreatedAt.gt(over(at).as_chrono()))
-        .one(tx)
-        .await?;
-    if let Some(found) = found {
-        if found.fingerprint != request.fingerprint.0 {
-            return Ok(Some(Worked::Reused));
-        }
-        let kept: Vec<Kept> = serde_json::from_str(&found.answer).map_err(|_| CORRUPT)?;
-        let outcomes = kept.into_iter().map(|kept| match kept {
-            Kept::Task(row) => row.task().map(Outcome::task),
-            Kept::Deleted(id) => Ok(Outcome::Deleted(TaskId(id))),
-        });
-        return Ok(Some(Worked::Done {
-            outcomes: outcomes.collect::<Result<_, _>>()?,
-            replayed: true,
-        }));
+    let values = [
+        owner.0.into(),
+        request.key.as_str().into(),
+        over(at).as_chrono().into(),
+        i64::from(MOST - 1).into(),
+    ];
+    let found = Known::find_by_statement(KNOWN.with(tx, values)).one(tx).await?;
+    let Some(Known {
+        fingerprint,
+        answer,
+        full_since,
+    }) = found
+    else {
+        return Ok(None);
+    };
+    let (Some(fingerprint), Some(answer)) = (fingerprint, answer) else {
+        let until = full_since.map(|since| Timestamp::new(since).plus(KEPT));
+        return Ok(until.map(Worked::TooManyKeys));
+    };
+    if fingerprint != request.fingerprint.0 {
+        return Ok(Some(Worked::Reused));
     }
-    let oldest_of_most: Option<sea_orm::prelude::DateTimeUtc> = Entity::of(owner)
-        .select_only()
-        .column(Column::CreatedAt)
-        .filter(Column::CreatedAt.gt(over(at).as_chrono()))
-        .order_by_desc(Column::CreatedAt)
-        .offset(u64::from(MOST) - 1)
-        .limit(1)
-        .into_tuple()
-        .one(tx)
-        .await?;
-    Ok(oldest_of_most.map(|at| {
-        let until = Timestamp::new(at).plus(errand_domain::idempotency::KEPT);
-        Worked::TooManyKeys(until)
+    let kept: Vec<Kept> = serde_json::from_str(&answer).map_err(|_| CORRUPT)?;
+    let outcomes = kept.into_iter().map(|kept| match kept {
+        Kept::Task(row) => row.task().map(Outcome::task),
+        Kept::Deleted(id) => Ok(Outcome::Deleted(TaskId(id))),
+    });
+    Ok(Some(Worked::Done {
+        outcomes: outcomes.collect::<Result<_, _>>()?,
+        replayed: true,
     }))
 }
 
-/// What is over, the same key first among it.
-const FORGET: Sql = Sql::both(
-    "DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at <= $2 AND (key = $3 OR key IN \
-     (SELECT k.key FROM idempotency_keys k WHERE k.user_id = $1 AND k.created_at <= $2 \
-     ORDER BY k.created_at, k.key LIMIT $4))",
-);
+/// In the place of one that is over, if there is one of this key.
+macro_rules! remember {
+    () => {
+        "INSERT INTO idempotency_keys (user_id, key, fingerprint, answer, created_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (user_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+         answer = excluded.answer, created_at = excluded.created_at"
+    };
+}
+
+/// Some of what is over, the oldest first.
+macro_rules! forget {
+    ($key:literal, $over:literal, $most:literal) => {
+        concat!(
+            "DELETE FROM idempotency_keys WHERE user_id = $1 AND key <> ",
+            $key,
+            " AND key IN (SELECT k.key FROM idempotency_keys k WHERE k.user_id = $1 AND k.created_at <= ",
+            $over,
+            " ORDER BY k.created_at, k.key LIMIT ",
+            $most,
+            ")"
+        )
+    };
+}
+
+/// One statement, so that it is one round trip. SQLite knows none that does both.
+const REMEMBER_AND_FORGET: &str = concat!("WITH gone AS (", forget!("$2", "$6", "$7"), ") ", remember!());
 
 /// Keeps what a request came to, and forgets some of what is over.
 pub async fn remember(
@@ -86,25 +117,29 @@ pub async fn remember(
     outcomes: &[Outcome],
     at: Timestamp,
 ) -> Result<(), Failure> {
-    let values = [
-        owner.0.into(),
-        over(at).as_chrono().into(),
-        request.key.as_str().into(),
-        i64::from(AT_ONCE).into(),
-    ];
-    tx.execute_raw(FORGET.with(tx, values)).await?;
     let kept = outcomes.iter().map(|outcome| match outcome {
         Outcome::Task(task) => Kept::Task(Box::new(Row::from(&**task))),
         Outcome::Deleted(id) => Kept::Deleted(id.0),
     });
     let answer = serde_json::to_string(&kept.collect::<Vec<_>>()).map_err(|_| CORRUPT)?;
-    let row = ActiveModel {
-        user_id: Set(owner.0),
-        key: Set(request.key.as_str().to_owned()),
-        fingerprint: Set(request.fingerprint.0.to_vec()),
-        answer: Set(answer),
-        created_at: Set(at.as_chrono()),
-    };
-    Entity::insert(row).exec_without_returning(tx).await?;
+    let key = || request.key.as_str().into();
+    let new = [
+        owner.0.into(),
+        key(),
+        request.fingerprint.0.to_vec().into(),
+        answer.into(),
+        at.as_chrono().into(),
+    ];
+    let bounds = [over(at).as_chrono().into(), i64::from(AT_ONCE).into()];
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let values = new.into_iter().chain(bounds);
+        tx.execute_raw(Sql::both(REMEMBER_AND_FORGET).with(tx, values))
+            .await?;
+        return Ok(());
+    }
+    tx.execute_raw(Sql::both(remember!()).with(tx, new)).await?;
+    let old = [owner.0.into(), key()].into_iter().chain(bounds);
+    tx.execute_raw(Sql::both(forget!("$2", "$3", "$4")).with(tx, old))
+        .await?;
     Ok(())
 }

@@ -19,6 +19,7 @@ mod mixing;
 mod outages;
 mod pooler;
 mod races;
+mod requests;
 mod round_trips;
 mod row_level_security;
 mod shield;

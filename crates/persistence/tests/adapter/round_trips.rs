@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use errand_application::ports::{Request, Work, Worked};
 use errand_conformance::Harness;
+use errand_domain::idempotency::IdempotencyKey;
 use errand_domain::query::TaskQuery;
 use errand_domain::query::{PageStart, Sort, TaskFilter};
-use errand_domain::task::{Completion, Expected, TaskChange};
+use errand_domain::session::Digest;
+use errand_domain::task::{Completion, Expected, Operation, TaskChange};
 use errand_testbed::{Postgres, Proxy};
 use uuid::Uuid;
 
@@ -113,6 +116,23 @@ async fn hot_operations_take(trips: u64, proxy: &Proxy, postgres: PostgreSql) {
         assert!(written.unwrap().done().is_some());
     });
     assert_eq!(change_if.await, trips, "change_if");
+    // BEGIN, the lock, what is known, the task, its answer, COMMIT; behind row-level security whose rows, too.
+    let keyed = round_trips(proxy, async |n| {
+        let work = Work {
+            operations: vec![Operation::Create(task("t"))],
+            request: Some(Request {
+                key: IdempotencyKey::parse(&format!("key-{n}")).unwrap(),
+                fingerprint: Digest([7; 32]),
+            }),
+            most: UNLIMITED,
+            at: at(3),
+        };
+        assert!(matches!(
+            stores.tasks.work(owner, &work).await,
+            Ok(Worked::Done { .. })
+        ));
+    });
+    assert_eq!(keyed.await, 6 + u64::from(trips > 1), "a creation with a key");
     let changes = round_trips(proxy, async |_| {
         assert!(stores.tasks.changes(owner).await.unwrap() > 0);
     });

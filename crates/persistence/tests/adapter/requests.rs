@@ -1,0 +1,76 @@
+//! Requests that may come again, where the cases would take too long or cannot look.
+
+use std::time::Duration;
+
+use errand_application::ports::{Request, Work, Worked};
+use errand_conformance::Harness;
+use errand_domain::idempotency::{AT_ONCE, IdempotencyKey, KEPT, MOST};
+use errand_domain::session::Digest;
+use errand_domain::task::Operation;
+use sqlx::AssertSqlSafe;
+
+use crate::support::{PostgreSql, Sqlite, UNLIMITED, at, register, task};
+
+/// As many more as there are numbers, each a copy of the one that is there, so long before.
+fn copies(most: u32) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "INSERT INTO idempotency_keys (user_id, key, fingerprint, answer, created_at) \
+         WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {most}) \
+         SELECT user_id, 'copy ' || n, fingerprint, answer, created_at FROM idempotency_keys, numbers"
+    ))
+}
+
+fn creation(key: &str, seconds: i64) -> Work {
+    Work {
+        operations: vec![Operation::Create(task("t"))],
+        request: Some(Request {
+            key: IdempotencyKey::parse(key).unwrap(),
+            fingerprint: Digest([7; 32]),
+        }),
+        most: UNLIMITED,
+        at: at(seconds),
+    }
+}
+
+macro_rules! bounded {
+    ($name:ident, $harness:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let harness = $harness::fresh().await;
+            let stores = harness.stores();
+            let mut outside = harness.outside().await;
+            let owner = register(&stores, "ann").await;
+            let work = async |key: &str, seconds| {
+                let creation = creation(key, seconds);
+                stores.tasks.work(owner, &creation).await.unwrap()
+            };
+            assert!(matches!(work("first", 0).await, Worked::Done { .. }));
+            sqlx::query(copies(MOST - 1))
+                .execute(&mut outside)
+                .await
+                .unwrap();
+            let over = at(0).plus(KEPT);
+            assert_eq!(work("more", 5).await, Worked::TooManyKeys(over));
+            let Worked::Done { replayed, .. } = work("first", 5).await else {
+                panic!("it is known");
+            };
+            assert!(replayed, "what is known is answered");
+            // A day later all are over: each new one takes some of them along.
+            let day = i64::try_from(KEPT.as_secs()).unwrap();
+            for round in 1..=3 {
+                assert!(matches!(
+                    work(&format!("new-{round}"), day).await,
+                    Worked::Done { .. }
+                ));
+                let left: i64 = sqlx::query_scalar("SELECT count(*) FROM idempotency_keys")
+                    .fetch_one(&mut outside)
+                    .await
+                    .unwrap();
+                assert_eq!(left, i64::from(MOST) + round - round * i64::from(AT_ONCE));
+            }
+            assert!(KEPT >= Duration::from_hours(24));
+        }
+    };
+}
+bounded!(keys_are_bounded_and_go_with_traffic_on_sqlite, Sqlite);
+bounded!(keys_are_bounded_and_go_with_traffic_on_postgres, PostgreSql);
