@@ -171,10 +171,13 @@ impl TaskStore for Tasks {
 
     async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError> {
         let input = (owner, most, at);
-        // Run twice it removes no more than is over.
+        // Run twice, or the first alone, they remove no more than is over.
         self.db
             .write_repeatable(Scope::Owner(owner), input, |conn, (owner, most, at)| {
-                Box::pin(trash::purge(conn, *owner, *most, *at))
+                Box::pin(async move {
+                    request::purge(conn, *owner, *at).await?;
+                    trash::purge(conn, *owner, *most, *at).await
+                })
             })
             .await
     }

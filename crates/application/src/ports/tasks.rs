@@ -239,6 +239,6 @@ pub trait TaskStore: Send + Sync {
     async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Removes what the owner deleted and is over at `at`, erased or not, oldest first, at most `most`; how many
-    /// that were.
+    /// that were. Requests that are no longer known go as well.
     async fn purge(&self, owner: UserId, most: u32, at: Timestamp) -> Result<u64, StoreError>;
 }

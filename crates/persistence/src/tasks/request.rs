@@ -8,7 +8,7 @@ use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
-use crate::db::Tx;
+use crate::db::{Conn, Tx};
 use crate::entities::tasks::Row;
 use crate::error::Failure;
 use crate::sql::Sql;
@@ -80,6 +80,14 @@ pub async fn known(
         outcomes: outcomes.collect::<Result<_, _>>()?,
         replayed: true,
     }))
+}
+
+/// Forgets all that is over.
+pub async fn purge(conn: &Conn<'_>, owner: UserId, at: Timestamp) -> Result<(), Failure> {
+    let all = Sql::both("DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at <= $2");
+    let values = [owner.0.into(), over(at).as_chrono().into()];
+    conn.execute_raw(all.with(conn, values)).await?;
+    Ok(())
 }
 
 /// In the place of one that is over, if there is one of this key.

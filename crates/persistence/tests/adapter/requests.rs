@@ -68,6 +68,12 @@ macro_rules! bounded {
                     .unwrap();
                 assert_eq!(left, i64::from(MOST) + round - round * i64::from(AT_ONCE));
             }
+            assert_eq!(stores.tasks.purge(owner, 1, at(day)).await.unwrap(), 0);
+            let left: Vec<String> = sqlx::query_scalar("SELECT key FROM idempotency_keys ORDER BY key")
+                .fetch_all(&mut outside)
+                .await
+                .unwrap();
+            assert_eq!(left, ["new-1", "new-2", "new-3"]);
             assert!(KEPT >= Duration::from_hours(24));
         }
     };
