@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod disabled;
 pub mod events;
 pub mod filters;
+pub mod following;
 pub mod isolation;
 pub mod limits;
 pub mod pages;
@@ -81,6 +82,7 @@ mod tests {
             ("tasks", include_str!("cases/tasks.rs")),
             ("changes", include_str!("cases/changes.rs")),
             ("conditions", include_str!("cases/conditions.rs")),
+            ("following", include_str!("cases/following.rs")),
             ("trash", include_str!("cases/trash.rs")),
             ("pages", include_str!("cases/pages.rs")),
             ("filters", include_str!("cases/filters.rs")),

@@ -63,6 +63,7 @@ pub mod parallel;
 pub mod random;
 
 mod fixtures;
+mod replica;
 
 #[cfg(test)]
 mod broken;

@@ -131,6 +131,16 @@ macro_rules! for_each_case {
                 the_counter_moves_with_every_change_and_only_then,
                 a_page_says_of_which_counter_it_is,
             }
+            following {
+                a_follower_ends_equal_after_every_kind_of_write,
+                every_task_is_told_once_as_it_is_now,
+                small_pages_of_changes_add_up,
+                what_changes_between_two_pages_is_told,
+                a_place_before_a_forgotten_deletion_has_expired,
+                what_was_deleted_before_one_began_expires_nothing,
+                a_place_that_lies_ahead_has_expired,
+                nobody_has_no_changes,
+            }
             trash {
                 the_trash_shows_the_newest_deletion_first,
                 the_trash_keeps_a_task_for_thirty_days,
@@ -183,6 +193,7 @@ macro_rules! for_each_case {
                 another_owner_cannot_find_a_task,
                 another_owner_cannot_change_a_task,
                 another_owner_moves_no_counter,
+                another_owner_follows_nothing,
                 another_owner_cannot_delete_a_task,
                 another_owner_has_another_trash,
                 another_owner_cannot_use_a_creation_key,
@@ -228,6 +239,7 @@ macro_rules! for_each_case {
                 writers_who_try_again_all_count,
                 pages_of_one_counter_are_the_same,
                 one_of_parallel_restorations_wins,
+                a_follower_beside_writers_misses_nothing,
             }
         }
     };

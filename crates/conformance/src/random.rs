@@ -5,6 +5,7 @@
 //! still differs.
 
 mod accounts;
+mod following;
 mod history;
 mod people;
 mod sessions;
@@ -104,6 +105,10 @@ mod tests {
             Defect::PagesByOffset,
             Defect::FullPageHasNext,
             Defect::BoundsAreInclusive,
+            Defect::TellsNoDeletion,
+            Defect::KeepsFirstPlace,
+            Defect::SkipsTheRest,
+            Defect::ChangesLeak,
             Defect::FoldsAddressesByAscii,
             Defect::ReportsNameFirst,
             Defect::IgnoresExpectedHash,

@@ -4,6 +4,7 @@
 //! the other and no two of them wait for each other. SQLite has one writer at a time anyway.
 
 mod change;
+mod changes;
 mod create;
 mod filter;
 mod page;
@@ -11,7 +12,10 @@ mod trash;
 mod walk;
 
 use async_trait::async_trait;
-use errand_application::ports::{Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written};
+use errand_application::ports::{
+    ChangesPage, Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written,
+};
+use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
@@ -83,6 +87,21 @@ impl TaskStore for Tasks {
             .read(Scope::Owner(owner), owner, |conn, owner| {
                 Box::pin(page::changes(conn, *owner))
             })
+            .await
+    }
+
+    async fn changes_since(
+        &self,
+        owner: UserId,
+        since: Option<ChangesPlace>,
+        limit: u32,
+    ) -> Result<Option<ChangesPage>, StoreError> {
+        self.0
+            .read(
+                Scope::Owner(owner),
+                (owner, since, limit),
+                |conn, (owner, since, limit)| Box::pin(changes::since(conn, *owner, *since, *limit)),
+            )
             .await
     }
 

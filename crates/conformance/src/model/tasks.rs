@@ -4,22 +4,24 @@ use std::cmp::Ordering;
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    Created, DeletedTask, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written,
+    ChangesPage, Created, DeletedTask, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Written,
 };
+use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Task, TaskChange};
 use errand_domain::trash::{self, TrashPlace};
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
+use super::changes::nothing_since;
 use super::{Account, Model};
 
 impl Account {
     /// Makes a task with the next id.
     pub(crate) fn add_task(&mut self, key: &str, new: &NewTask, at: Timestamp) -> Task {
         self.last_task += 1;
-        self.changes += 1;
         let task = Task::new(self.user.id, TaskId(self.last_task), new.clone(), at);
+        self.moved(task.id);
         self.tasks.insert(task.id, task.clone());
         self.keys.insert(key.to_owned(), task.id);
         task
@@ -30,7 +32,7 @@ impl Account {
         let Some(task) = self.tasks.remove(&id) else {
             return false;
         };
-        self.changes += 1;
+        self.moved(id);
         let deleted = DeletedTask { task, deleted_at: at };
         self.deleted.insert(id, deleted);
         true
@@ -48,8 +50,12 @@ impl Account {
             None => Written::Absent,
             Some(task) if !expected.admits(task.version) => Written::Stale,
             Some(task) => {
-                self.changes += i64::from(task.apply(change, at));
-                Written::Done(task.clone())
+                let changed = task.apply(change, at);
+                let task = task.clone();
+                if changed {
+                    self.moved(id);
+                }
+                Written::Done(task)
             }
         }
     }
@@ -93,7 +99,7 @@ impl Account {
             self.deleted.remove(&place.id);
             self.erased.remove(&place.id);
         }
-        self.changes += i64::from(!old.is_empty());
+        self.forget(old.iter().map(|place| place.id));
         old.len() as u64
     }
 
@@ -112,7 +118,7 @@ impl Account {
             return Restored::Full;
         }
         task.restore(at);
-        self.changes += 1;
+        self.moved(id);
         self.deleted.remove(&id);
         self.tasks.insert(id, task.clone());
         Restored::Task(task)
@@ -254,6 +260,18 @@ impl TaskStore for Model {
         Ok(self.change_counter(owner).unwrap_or_default())
     }
 
+    async fn changes_since(
+        &self,
+        owner: UserId,
+        since: Option<ChangesPlace>,
+        limit: u32,
+    ) -> Result<Option<ChangesPage>, StoreError> {
+        Ok(self.with(|state| match state.accounts.get(&owner) {
+            Some(account) => account.changes_since(since, limit),
+            None => Some(nothing_since(since)),
+        }))
+    }
+
     async fn change_if(
         &self,
         owner: UserId,
@@ -319,7 +337,7 @@ impl TaskStore for Model {
             };
             account.deleted.remove(&id);
             account.erased.insert(id, deleted.deleted_at);
-            account.changes += 1;
+            account.moved(id);
             true
         }))
     }

@@ -112,6 +112,12 @@ pub(super) enum Event {
         task: i64,
         expected: Expected,
     },
+    /// So many pages of the changes.
+    Follow {
+        who: usize,
+        limit: u32,
+        pages: usize,
+    },
     Trash {
         who: usize,
         limit: u32,
@@ -244,6 +250,8 @@ fn task_event() -> impl Strategy<Value = Event> {
             .prop_map(|(who, place)| Event::NextPage { who, place }),
         5 => change,
         3 => delete,
+        2 => (who(), 1..4_u32, 1..5_usize)
+            .prop_map(|(who, limit, pages)| Event::Follow { who, limit, pages }),
         1 => (who(), 1..4_u32).prop_map(|(who, limit)| Event::Trash { who, limit }),
         2 => (who(), id()).prop_map(|(who, task)| Event::Restore { who, task }),
         1 => (who(), id()).prop_map(|(who, task)| Event::Erase { who, task }),

@@ -114,6 +114,11 @@ async fn hot_operations_take(trips: u64, proxy: &Proxy, postgres: PostgreSql) {
         assert!(stores.tasks.changes(owner).await.unwrap() > 0);
     });
     assert_eq!(changes.await, trips, "changes");
+    let changes_since = round_trips(proxy, async |_| {
+        let page = stores.tasks.changes_since(owner, None, 100).await.unwrap();
+        assert!(page.unwrap().changes.len() > 1);
+    });
+    assert_eq!(changes_since.await, trips, "changes_since");
     let delete = round_trips(proxy, async |_| {
         assert!(stores.tasks.delete(owner, id, at(4)).await.is_ok());
     });
