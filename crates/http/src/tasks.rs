@@ -1,5 +1,6 @@
 //! Tasks.
 
+pub(crate) mod changes;
 mod list;
 pub(crate) mod trash;
 mod validator;
