@@ -140,6 +140,7 @@ macro_rules! for_each_case {
                 what_was_deleted_before_one_began_expires_nothing,
                 a_place_that_lies_ahead_has_expired,
                 nobody_has_no_changes,
+                another_owner_follows_nothing,
             }
             trash {
                 the_trash_shows_the_newest_deletion_first,
@@ -193,7 +194,6 @@ macro_rules! for_each_case {
                 another_owner_cannot_find_a_task,
                 another_owner_cannot_change_a_task,
                 another_owner_moves_no_counter,
-                another_owner_follows_nothing,
                 another_owner_cannot_delete_a_task,
                 another_owner_has_another_trash,
                 another_owner_cannot_use_a_creation_key,

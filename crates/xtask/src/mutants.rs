@@ -1,5 +1,7 @@
 //! The defences of errand, each with what takes it out and the test that misses it.
 
+pub mod changes;
+
 /// One defence.
 pub struct Mutant {
     /// To call it by.
@@ -17,7 +19,11 @@ pub struct Mutant {
 }
 
 /// All of them.
-pub const MUTANTS: &[Mutant] = &[
+pub fn all() -> impl Iterator<Item = &'static Mutant> {
+    MUTANTS.iter().chain(changes::MUTANTS)
+}
+
+const MUTANTS: &[Mutant] = &[
     // Reads start at an owner.
     Mutant {
         name: "tenant-in-scope",

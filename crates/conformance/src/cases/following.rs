@@ -238,3 +238,33 @@ pub async fn nobody_has_no_changes(stores: Stores) {
         assert_eq!((told.changes, told.has_more), (vec![], false));
     }
 }
+
+/// Of somebody else nothing is told, not even from a place of theirs; what they do expires and moves nothing.
+pub async fn another_owner_follows_nothing(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    let bob = register(&stores, "bob").await.id();
+    for n in 0..6 {
+        create(&stores, ann, &rich_task(&format!("secret {n}")), at(n)).await;
+    }
+    assert!(stores.tasks.delete(ann, TaskId(6), at(9)).await.unwrap());
+    let anns = stores.tasks.changes_since(ann, None, 2).await.unwrap().unwrap();
+    let from_zero = ChangesPlace { seq: 0, base: 0 };
+    for stranger in [bob, UserId(i64::MAX), UserId(0)] {
+        for since in [None, Some(anns.next), Some(from_zero)] {
+            let page = stores.tasks.changes_since(stranger, since, 10).await.unwrap();
+            let told = page.map(|page| (page.changes, page.has_more));
+            // Bob, who has done nothing, was never so far.
+            assert!(told.is_none_or(|told| told == (vec![], false)), "{stranger}");
+        }
+    }
+    let bobs = create_titled(&stores, bob, "bob's").await;
+    let page = stores.tasks.changes_since(bob, None, 10).await.unwrap().unwrap();
+    assert_eq!(page.changes, [Change::Upsert(bobs)]);
+    assert!(stores.tasks.delete(bob, TaskId(1), at(1)).await.unwrap());
+    assert_eq!(
+        stores.tasks.purge(bob, 10, at(1).plus(days(31))).await.unwrap(),
+        1
+    );
+    let rest = stores.tasks.changes_since(ann, Some(anns.next), 10).await;
+    assert_eq!(rest.unwrap().unwrap().changes.len(), 4);
+}

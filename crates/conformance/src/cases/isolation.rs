@@ -1,8 +1,7 @@
 //! Something of another owner behaves like something absent, in every method of every port, and trying leaves
 //! it as it was.
 
-use errand_application::ports::{AccountExport, Change, Restored, Rotation, Written};
-use errand_domain::changes::ChangesPlace;
+use errand_application::ports::{AccountExport, Restored, Rotation, Written};
 use errand_domain::query::{PageStart, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::session::MAX_PER_USER;
 use errand_domain::task::{Completion, Expected, TaskChange};
@@ -108,31 +107,6 @@ pub async fn another_owner_moves_no_counter(stores: Stores) {
     change(&stores, bob, bobs.id, &retitled("changed"), at(11)).await;
     assert!(stores.tasks.delete(bob, bobs.id, at(12)).await.unwrap());
     assert_eq!(stores.tasks.changes(house.ann.id()).await.unwrap(), before);
-    house.is_untouched(&stores).await;
-}
-
-/// `TaskStore::changes_since`: a place of somebody else is a place among one's own changes.
-pub async fn another_owner_follows_nothing(stores: Stores) {
-    let house = House::build(&stores).await;
-    let anns = stores.tasks.changes_since(house.ann.id(), None, 2).await;
-    let anns = anns.unwrap().unwrap();
-    for stranger in &house.strangers {
-        for since in [None, Some(anns.next), Some(ChangesPlace { seq: 0, base: 0 })] {
-            let page = stores.tasks.changes_since(*stranger, since, 10).await.unwrap();
-            let told = page.map(|page| (page.changes, page.has_more));
-            // Bob, who has done nothing, was never so far.
-            assert!(told.is_none_or(|told| told == (vec![], false)), "{stranger}");
-        }
-    }
-    let bob = house.strangers[0];
-    let bobs = create_titled(&stores, bob, "bob's").await;
-    let page = stores.tasks.changes_since(bob, None, 10).await.unwrap().unwrap();
-    assert_eq!(page.changes, [Change::Upsert(bobs)]);
-    let rest = stores
-        .tasks
-        .changes_since(house.ann.id(), Some(anns.next), 10)
-        .await;
-    assert_eq!(rest.unwrap().unwrap().changes.len(), 4);
     house.is_untouched(&stores).await;
 }
 
