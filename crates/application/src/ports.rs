@@ -5,6 +5,7 @@
 //! another owner behaves like something absent. No transaction crosses a port.
 
 mod accounts;
+mod changes;
 mod clock;
 mod events;
 mod health;
@@ -16,6 +17,7 @@ mod tokens;
 mod trash;
 
 pub use accounts::{AccountExport, AccountState, AccountStore, Credentials, NewAccount};
+pub use changes::{Change, ChangesPage};
 pub use clock::{Clock, Entropy};
 pub use events::EventStore;
 pub use health::{DatabaseHealth, Seen};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Operation, Outcome, Recurrences, Refusal, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
@@ -10,7 +11,9 @@ use errand_domain::{Fault, FieldFault, TaskId, idempotency};
 use crate::actor::Actor;
 use crate::error::{AppError, Limited};
 use crate::events::Recorder;
-use crate::ports::{Created, Request, Restored, TaskStore, TrashPage, WalkSeed, Work, Worked, Written};
+use crate::ports::{
+    ChangesPage, Created, Request, Restored, TaskStore, TrashPage, WalkSeed, Work, Worked, Written,
+};
 
 /// The most operations of a batch.
 pub const BATCH_MAX: usize = 1_000;
@@ -73,6 +76,19 @@ impl TaskService {
     /// What [`TaskPage::changes`] would be now.
     pub async fn changes(&self, actor: &Actor) -> Result<i64, AppError> {
         Ok(self.tasks.changes(actor.user()).await?)
+    }
+
+    /// What happened to the user's tasks since a place, or since the beginning.
+    pub async fn changes_since(
+        &self,
+        actor: &Actor,
+        since: Option<ChangesPlace>,
+        limit: u32,
+    ) -> Result<ChangesPage, AppError> {
+        self.tasks
+            .changes_since(actor.user(), since, limit)
+            .await?
+            .ok_or(AppError::CursorExpired)
     }
 
     /// Makes a task.
@@ -307,7 +323,7 @@ mod tests {
     use errand_domain::task::{Completion, Priority, Tags, Title};
 
     use super::*;
-    use crate::ports::{MockTaskStore, StoreError};
+    use crate::ports::{Change, MockTaskStore, StoreError};
     use crate::test_support::{FixedClock, Never, actor, at, recorder};
 
     fn service(tasks: MockTaskStore) -> TaskService {
@@ -442,6 +458,34 @@ mod tests {
         assert!(matches!(
             service.erase(&actor(7), TaskId(3)).await,
             Err(AppError::TaskNotFound)
+        ));
+    }
+
+    #[tokio::test]
+    async fn the_changes_are_the_actors_and_may_be_forgotten() {
+        let (owner, place) = (actor(7).user(), ChangesPlace::beginning(3));
+        let page = ChangesPage {
+            changes: vec![Change::Delete(TaskId(3))],
+            next: place.at(3),
+            has_more: false,
+        };
+        let mut store = MockTaskStore::new();
+        let given = page.clone();
+        store
+            .expect_changes_since()
+            .withf(move |o, since, limit| *o == owner && since.is_none() && *limit == 5)
+            .times(1)
+            .returning(move |_, _, _| Ok(Some(given.clone())));
+        store
+            .expect_changes_since()
+            .withf(move |o, since, _| *o == owner && *since == Some(place))
+            .times(1)
+            .returning(|_, _, _| Ok(None));
+        let service = service(store);
+        assert_eq!(service.changes_since(&actor(7), None, 5).await.unwrap(), page);
+        assert!(matches!(
+            service.changes_since(&actor(7), Some(place), 5).await,
+            Err(AppError::CursorExpired)
         ));
     }
 

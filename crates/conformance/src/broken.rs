@@ -2,6 +2,7 @@
 //! everything proves nothing.
 
 mod accounts;
+mod changes;
 mod events;
 mod limits;
 mod sessions;
@@ -220,6 +221,28 @@ defects! {
     RequestsAreShared => another_owner_has_other_requests,
     /// Looks for a request and does it in two steps.
     WorksInTwoSteps => one_of_parallel_requests_of_one_key_is_done,
+    /// Deletions are not told.
+    TellsNoDeletion => a_follower_ends_equal_after_every_kind_of_write,
+    /// What is taken back stays at the place of its deletion.
+    RestoresUntold => a_follower_ends_equal_after_every_kind_of_write,
+    /// A task that changes keeps its place among the changes.
+    KeepsFirstPlace => what_changes_between_two_pages_is_told,
+    /// Goes on behind everything, even if there is more.
+    SkipsTheRest => small_pages_of_changes_add_up,
+    /// A deleted task is told as it was.
+    TellsDeletedTask => every_task_is_told_once_as_it_is_now,
+    /// The counter is read after the changes.
+    FollowsCounterAfterwards => a_follower_beside_writers_misses_nothing,
+    /// No place expires.
+    NoPlaceExpires => a_place_before_a_forgotten_deletion_has_expired,
+    /// A place that lies ahead is waited for.
+    WaitsForPlace => a_place_that_lies_ahead_has_expired,
+    /// Who is still at the beginning has missed whatever was forgotten.
+    BeginningExpires => what_was_deleted_before_one_began_expires_nothing,
+    /// The places of who is gone are expired.
+    ExpiresWithAccount => nobody_has_no_changes,
+    /// Anybody's changes are told.
+    ChangesLeak => another_owner_follows_nothing,
 
     /// The trash is ordered by id alone.
     TrashGoesById => the_trash_shows_the_newest_deletion_first,

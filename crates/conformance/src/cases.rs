@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod disabled;
 pub mod events;
 pub mod filters;
+pub mod following;
 pub mod isolation;
 pub mod limits;
 pub mod pages;
@@ -85,6 +86,7 @@ mod tests {
             ("conditions", include_str!("cases/conditions.rs")),
             ("series", include_str!("cases/series.rs")),
             ("work", include_str!("cases/work.rs")),
+            ("following", include_str!("cases/following.rs")),
             ("trash", include_str!("cases/trash.rs")),
             ("pages", include_str!("cases/pages.rs")),
             ("filters", include_str!("cases/filters.rs")),

@@ -64,6 +64,7 @@ pub mod parallel;
 pub mod random;
 
 mod fixtures;
+mod replica;
 
 #[cfg(test)]
 mod broken;

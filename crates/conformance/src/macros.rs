@@ -151,6 +151,17 @@ macro_rules! for_each_case {
                 another_owner_has_other_requests,
                 a_deleted_account_has_no_requests,
             }
+            following {
+                a_follower_ends_equal_after_every_kind_of_write,
+                every_task_is_told_once_as_it_is_now,
+                small_pages_of_changes_add_up,
+                what_changes_between_two_pages_is_told,
+                a_place_before_a_forgotten_deletion_has_expired,
+                what_was_deleted_before_one_began_expires_nothing,
+                a_place_that_lies_ahead_has_expired,
+                nobody_has_no_changes,
+                another_owner_follows_nothing,
+            }
             trash {
                 the_trash_shows_the_newest_deletion_first,
                 the_trash_keeps_a_task_for_thirty_days,
@@ -250,6 +261,7 @@ macro_rules! for_each_case {
                 one_of_parallel_requests_of_one_key_is_done,
                 parallel_completions_make_one_successor,
                 one_of_parallel_restorations_wins,
+                a_follower_beside_writers_misses_nothing,
             }
         }
     };

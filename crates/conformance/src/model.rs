@@ -30,6 +30,7 @@
 //!   nothing.
 
 mod accounts;
+pub(crate) mod changes;
 mod events;
 mod limits;
 mod sessions;
@@ -89,6 +90,10 @@ pub(crate) struct Account {
     pub(crate) walks: BTreeMap<Uuid, Vec<TaskId>>,
     /// The change counter.
     pub(crate) changes: i64,
+    /// What the counter was when a task last changed, deleted or not.
+    pub(crate) places: BTreeMap<TaskId, i64>,
+    /// The last place of a deletion that was removed.
+    pub(crate) forgotten: i64,
 }
 
 /// A session with its refresh tokens.

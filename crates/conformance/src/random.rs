@@ -5,6 +5,7 @@
 //! still differs.
 
 mod accounts;
+mod following;
 mod history;
 mod people;
 mod sessions;
@@ -20,7 +21,7 @@ use crate::harness::{Harness, Stores};
 use world::World;
 
 /// How many histories [`conformance!`](crate::conformance!) plays.
-pub const HISTORIES: u32 = 60;
+pub const HISTORIES: u32 = 80;
 /// What [`conformance!`](crate::conformance!) begins with.
 pub const SEED: u64 = 0x6572_7261_6e64;
 /// How many shorter histories are tried once one differs; each needs a fresh store.
@@ -106,6 +107,10 @@ mod tests {
             Defect::PagesByOffset,
             Defect::FullPageHasNext,
             Defect::BoundsAreInclusive,
+            Defect::TellsNoDeletion,
+            Defect::KeepsFirstPlace,
+            Defect::SkipsTheRest,
+            Defect::ChangesLeak,
             Defect::FoldsAddressesByAscii,
             Defect::ReportsNameFirst,
             Defect::IgnoresExpectedHash,

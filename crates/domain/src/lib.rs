@@ -11,6 +11,7 @@
 //! every layer outwards (`tasks.rs` in application, persistence, http and conformance).
 
 pub mod account;
+pub mod changes;
 pub mod event;
 pub mod fault;
 pub mod id;

@@ -7,6 +7,7 @@
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter};
 use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
@@ -16,6 +17,7 @@ const VERSION: u8 = 1;
 const AFTER: u8 = 1;
 const WALK: u8 = 2;
 const TRASH: u8 = 3;
+const CHANGES: u8 = 4;
 /// No version of a cursor.
 const PAGE: u8 = 0;
 
@@ -118,7 +120,7 @@ pub(crate) fn encode_trash(owner: UserId, place: TrashPlace) -> String {
     let mut bytes = vec![VERSION, TRASH];
     bytes.extend(place.deleted_at.micros().to_be_bytes());
     bytes.extend(place.id.0.to_be_bytes());
-    let check = check_trash(owner, &bytes);
+    let check = check_owned(owner, &bytes);
     bytes.extend(check);
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -128,7 +130,7 @@ pub(crate) fn decode_trash(owner: UserId, cursor: &str) -> Option<TrashPlace> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (position, check) = bytes.split_last_chunk::<8>()?;
     let fields = position.strip_prefix(&[VERSION, TRASH])?;
-    if check_trash(owner, position) != *check {
+    if check_owned(owner, position) != *check {
         return None;
     }
     let (micros, id) = fields.split_first_chunk::<8>()?;
@@ -138,7 +140,33 @@ pub(crate) fn decode_trash(owner: UserId, cursor: &str) -> Option<TrashPlace> {
     })
 }
 
-fn check_trash(owner: UserId, position: &[u8]) -> [u8; 8] {
+/// The cursor of a place among the changes.
+pub(crate) fn encode_changes(owner: UserId, place: ChangesPlace) -> String {
+    let mut bytes = vec![VERSION, CHANGES];
+    bytes.extend(place.seq.to_be_bytes());
+    bytes.extend(place.base.to_be_bytes());
+    let check = check_owned(owner, &bytes);
+    bytes.extend(check);
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The place of a cursor; `None` unless it was made for this owner's changes.
+pub(crate) fn decode_changes(owner: UserId, cursor: &str) -> Option<ChangesPlace> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (position, check) = bytes.split_last_chunk::<8>()?;
+    let fields = position.strip_prefix(&[VERSION, CHANGES])?;
+    if check_owned(owner, position) != *check {
+        return None;
+    }
+    let (seq, base) = fields.split_first_chunk::<8>()?;
+    Some(ChangesPlace {
+        seq: i64::from_be_bytes(*seq),
+        base: i64::from_be_bytes(base.try_into().ok()?),
+    })
+}
+
+/// What fits one owner, whatever they ask for.
+fn check_owned(owner: UserId, position: &[u8]) -> [u8; 8] {
     let mut hash = Hash(digest::Context::new(&digest::SHA256));
     hash.part(position);
     hash.part(&owner.0.to_be_bytes());
@@ -263,6 +291,40 @@ mod tests {
             other[bit / 8] ^= 1 << (bit % 8);
             let other = BASE64_URL_SAFE_NO_PAD.encode(other);
             assert_eq!(decode_trash(UserId(1), &other), None, "{bit}");
+        }
+    }
+
+    #[test]
+    fn a_place_among_the_changes_fits_only_its_owners() {
+        let place = ChangesPlace {
+            seq: i64::MAX,
+            base: 4711,
+        };
+        let cursor = encode_changes(UserId(1), place);
+        assert_eq!(decode_changes(UserId(1), &cursor), Some(place));
+        assert_eq!(decode_changes(UserId(2), &cursor), None);
+        assert_eq!(decode_trash(UserId(1), &cursor), None);
+        let filter = TaskFilter::default();
+        assert_eq!(list(&filter).decode(&cursor), None);
+        let in_the_trash = TrashPlace {
+            deleted_at: Timestamp::parse("2026-11-23T07:00:26Z").unwrap(),
+            id: TaskId(1),
+        };
+        for other in [
+            list(&filter).encode(positions()[0]).unwrap(),
+            encode_trash(UserId(1), in_the_trash),
+            format!("{cursor}A"),
+            cursor[1..].to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(decode_changes(UserId(1), &other), None, "{other}");
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&cursor).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut other = bytes.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            let other = BASE64_URL_SAFE_NO_PAD.encode(other);
+            assert_eq!(decode_changes(UserId(1), &other), None, "{bit}");
         }
     }
 

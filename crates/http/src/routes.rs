@@ -101,6 +101,7 @@ const COMPLETE: &str = "/api/{user_id}/tasks/{id}/complete";
 const TRASH: &str = "/api/{user_id}/trash";
 const TRASHED: &str = "/api/{user_id}/trash/{id}";
 const RESTORE: &str = "/api/{user_id}/trash/{id}/restore";
+const CHANGES: &str = "/api/{user_id}/changes";
 const SESSIONS: &str = "/api/{user_id}/sessions";
 const SESSION: &str = "/api/{user_id}/sessions/{session_id}";
 
@@ -137,6 +138,7 @@ static ENDPOINTS: &[Endpoint] = &[
     owner(GET, TRASH, || web::to(tasks::trash::list)).with_query(tasks::trash::PARAMETERS),
     owner(DELETE, TRASHED, || web::to(tasks::trash::erase)),
     owner(POST, RESTORE, || web::to(tasks::trash::restore)),
+    owner(GET, CHANGES, || web::to(tasks::changes::list)).with_query(tasks::changes::PARAMETERS),
 ];
 
 /// Every route.

@@ -1,6 +1,7 @@
 //! Tasks.
 
 mod batch;
+pub(crate) mod changes;
 mod list;
 pub(crate) mod trash;
 mod validator;

@@ -1,6 +1,7 @@
 //! The application as a whole, over mocked ports: what the framework, the middleware and the table of routes
 //! make together.
 
+mod changes;
 mod conditions;
 mod order;
 mod problems;

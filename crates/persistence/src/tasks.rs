@@ -4,6 +4,7 @@
 //! the other and no two of them wait for each other. SQLite has one writer at a time anyway.
 
 mod change;
+mod changes;
 mod create;
 mod filter;
 mod page;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked, Written,
+    ChangesPage, Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked, Written,
 };
+use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Recurrences, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
@@ -92,6 +94,21 @@ impl TaskStore for Tasks {
             .read(Scope::Owner(owner), owner, |conn, owner| {
                 Box::pin(page::changes(conn, *owner))
             })
+            .await
+    }
+
+    async fn changes_since(
+        &self,
+        owner: UserId,
+        since: Option<ChangesPlace>,
+        limit: u32,
+    ) -> Result<Option<ChangesPage>, StoreError> {
+        self.db
+            .read(
+                Scope::Owner(owner),
+                (owner, since, limit),
+                |conn, (owner, since, limit)| Box::pin(changes::since(conn, *owner, *since, *limit)),
+            )
             .await
     }
 

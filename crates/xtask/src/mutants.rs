@@ -1,8 +1,7 @@
 //! The defences of errand, each with what takes it out and the test that misses it.
 
+pub mod changes;
 mod clients;
-
-pub use clients::CLIENTS;
 
 /// One defence.
 pub struct Mutant {
@@ -20,8 +19,12 @@ pub struct Mutant {
     pub red: &'static str,
 }
 
-/// Those of accounts, tasks and the database.
-pub const MUTANTS: &[Mutant] = &[
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Mutant> {
+    MUTANTS.iter().chain(clients::MUTANTS).chain(changes::MUTANTS)
+}
+
+const MUTANTS: &[Mutant] = &[
     // Reads start at an owner.
     Mutant {
         name: "tenant-in-scope",

@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::defences::{self, Change};
-use crate::mutants::{CLIENTS, MUTANTS};
+use crate::mutants::{self, Mutant};
 use crate::run::{self, Failure, Outcome};
 use crate::table::{self, Attack};
 use crate::{pg_bin, pooler, pooler_bin, postgres};
@@ -72,16 +72,10 @@ pub fn check(names: &[String]) -> Outcome {
 
 /// Everything that can be taken out, with everything that must miss it.
 fn all() -> Result<Vec<Work>, String> {
-    let mut all: Vec<_> = MUTANTS
-        .iter()
-        .chain(CLIENTS)
+    let mut all: Vec<_> = mutants::all()
         .map(|mutant| Work {
             name: mutant.name,
-            changes: vec![Change {
-                file: mutant.file,
-                from: mutant.from,
-                to: mutant.to,
-            }],
+            changes: changes(mutant),
             test: Some((mutant.test, mutant.red)),
             attacks: Vec::new(),
         })
@@ -100,6 +94,20 @@ fn all() -> Result<Vec<Work>, String> {
         }
     }
     Ok(all)
+}
+
+fn changes(mutant: &Mutant) -> Vec<Change> {
+    let first = Change {
+        file: mutant.file,
+        from: mutant.from,
+        to: mutant.to,
+    };
+    let more = mutants::changes::MORE
+        .iter()
+        .filter(|(name, _)| *name == mutant.name);
+    std::iter::once(first)
+        .chain(more.map(|(_, change)| *change))
+        .collect()
 }
 
 /// Takes a defence out, looks who misses it, and puts it back.

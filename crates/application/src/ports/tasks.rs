@@ -1,6 +1,7 @@
 //! The store of tasks.
 
 use async_trait::async_trait;
+use errand_domain::changes::ChangesPlace;
 use errand_domain::idempotency::IdempotencyKey;
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::session::Digest;
@@ -9,7 +10,7 @@ use errand_domain::trash::TrashPlace;
 use errand_domain::{FieldFault, TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{Restored, StoreError, TrashPage};
+use super::{ChangesPage, Restored, StoreError, TrashPage};
 
 /// What a store needs to remember a walk (see [`errand_domain::query::PageStart::Walk`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +157,19 @@ pub trait TaskStore: Send + Sync {
 
     /// The owner's change counter; 0 for who is not there. Cheap: whoever polls asks for no more.
     async fn changes(&self, owner: UserId) -> Result<i64, StoreError>;
+
+    /// What happened to the owner's tasks since a place, or since the beginning, `limit` of it at most. Who begins
+    /// with nothing, applies every page and goes on from its `next`, has exactly the owner's tasks, those in the
+    /// trash not among them, as they were at the moment of a page that says that there is no more; whatever is
+    /// written meanwhile. `None` if deletions that the reader has not seen may have been forgotten (see
+    /// [`ChangesPlace::is_known`]): never for who begins, nor before something is removed that was deleted after
+    /// that. Nothing, and the place itself, for who is not there.
+    async fn changes_since(
+        &self,
+        owner: UserId,
+        since: Option<ChangesPlace>,
+        limit: u32,
+    ) -> Result<Option<ChangesPage>, StoreError>;
 
     /// Changes a task as [`Task::apply`] says, if its version is an expected one at that moment, and gives it as
     /// it is then; parallel changes never undo each other, and of those that expect one version only one that

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked, Written,
+    ChangesPage, Created, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked, Written,
 };
+use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{Completion, Description, Due, Expected, NewTask, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
@@ -301,6 +302,15 @@ impl TaskStore for Broken {
         self.model.changes(owner).await
     }
 
+    async fn changes_since(
+        &self,
+        owner: UserId,
+        since: Option<ChangesPlace>,
+        limit: u32,
+    ) -> Result<Option<ChangesPage>, StoreError> {
+        self.broken_changes(owner, since, limit).await
+    }
+
     async fn change_if(
         &self,
         owner: UserId,
@@ -325,6 +335,7 @@ impl TaskStore for Broken {
             });
         }
         self.unlink(owner, id);
+        let place = self.place(owner, id);
         let before = TaskStore::find(&self.model, owner, id).await?;
         let (Some(before), Some(mut after)) = (before.clone(), before) else {
             return Ok(self.missing(expected));
@@ -374,6 +385,7 @@ impl TaskStore for Broken {
                 *task = after.clone();
             }
         });
+        self.keep_place(Defect::KeepsFirstPlace, owner, id, place);
         Ok(Written::Done(after))
     }
 
@@ -445,7 +457,9 @@ impl TaskStore for Broken {
         } else {
             most
         };
+        let place = self.place(owner, id);
         let restored = self.model.restore(owner, id, most, at).await?;
+        self.keep_place(Defect::RestoresUntold, owner, id, place);
         Ok(match restored {
             Restored::Task(mut task) if self.is(Defect::RestoresWithoutVersion) => {
                 task.version -= 1;

@@ -1,6 +1,9 @@
 //! What must hold when tasks are written at the same time.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use errand_application::ports::{Restored, Work, Worked, Written};
 use errand_domain::TaskId;
@@ -13,6 +16,7 @@ use crate::fixtures::{
 };
 use crate::harness::Stores;
 use crate::parallel::parallel;
+use crate::replica::Replica;
 
 /// How many do it at once.
 const MANY: usize = 8;
@@ -374,5 +378,50 @@ pub async fn one_of_parallel_restorations_wins(stores: Stores) {
             find(&stores, ann, made.id).await.map(|task| task.version),
             Some(2)
         );
+    }
+}
+
+/// Who reads page after page while others write has in the end what the list shows: nothing that was read past
+/// comes after it.
+pub async fn a_follower_beside_writers_misses_nothing(stores: Stores) {
+    const FOLLOWERS: usize = 2;
+    let ann = register(&stores, "ann").await.id();
+    let replicas = Arc::new(Mutex::new(vec![Replica::default(); FOLLOWERS]));
+    for _ in 0..ROUNDS {
+        let writing = Arc::new(AtomicUsize::new(MANY - FOLLOWERS));
+        let work = parallel(MANY, |i| {
+            let (stores, replicas, writing) = (stores.clone(), replicas.clone(), writing.clone());
+            async move {
+                if i < FOLLOWERS {
+                    let mut replica = std::mem::take(&mut replicas.lock().unwrap()[i]);
+                    while writing.load(Relaxed) > 0 {
+                        replica.read(&stores, ann, 3).await;
+                        // As elsewhere: a store in memory waits for nobody.
+                        tokio::task::yield_now().await;
+                    }
+                    replicas.lock().unwrap()[i] = replica;
+                    return;
+                }
+                for n in 0..8 {
+                    // Each is written for the last time soon, so that a miss stays.
+                    let made = create_titled(&stores, ann, "a").await;
+                    tokio::task::yield_now().await;
+                    if n % 3 == 0 {
+                        assert!(stores.tasks.delete(ann, made.id, at(1)).await.unwrap());
+                    } else if n % 3 == 1 {
+                        let wanted = retitled("b");
+                        stores.tasks.change(ann, made.id, &wanted, at(1)).await.unwrap();
+                    }
+                }
+                writing.fetch_sub(1, Relaxed);
+            }
+        });
+        work.await;
+        let mut caught_up = replicas.lock().unwrap().clone();
+        for replica in &mut caught_up {
+            replica.catch_up(&stores, ann, 3).await;
+            replica.is_equal(&stores, ann).await;
+        }
+        *replicas.lock().unwrap() = caught_up;
     }
 }

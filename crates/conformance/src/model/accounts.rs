@@ -53,6 +53,8 @@ impl State {
             requests: BTreeMap::new(),
             walks: BTreeMap::new(),
             changes: 0,
+            places: BTreeMap::new(),
+            forgotten: 0,
             erased: BTreeMap::new(),
         };
         if let Some(session) = session {

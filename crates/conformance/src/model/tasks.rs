@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use async_trait::async_trait;
 use errand_application::ports::{
-    Created, DeletedTask, Request, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work, Worked,
-    Written,
+    ChangesPage, Created, DeletedTask, Request, Restored, StoreError, TaskStore, TrashPage, WalkSeed, Work,
+    Worked, Written,
 };
+use errand_domain::changes::ChangesPlace;
 use errand_domain::idempotency;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
 use errand_domain::task::{
@@ -16,6 +17,7 @@ use errand_domain::trash::{self, TrashPlace};
 use errand_domain::{TaskId, Timestamp, UserId};
 use uuid::Uuid;
 
+use super::changes::nothing_since;
 use super::{Account, Model};
 use crate::calendar::DailyCalendar;
 
@@ -23,8 +25,8 @@ impl Account {
     /// Makes a task with the next id.
     pub(crate) fn add_task(&mut self, key: &str, new: &NewTask, at: Timestamp) -> Task {
         self.last_task += 1;
-        self.changes += 1;
         let task = Task::new(self.user.id, TaskId(self.last_task), new.clone(), at);
+        self.moved(task.id);
         self.tasks.insert(task.id, task.clone());
         self.keys.insert(key.to_owned(), task.id);
         task
@@ -35,7 +37,7 @@ impl Account {
         let Some(task) = self.tasks.remove(&id) else {
             return false;
         };
-        self.changes += 1;
+        self.moved(id);
         let deleted = DeletedTask { task, deleted_at: at };
         self.deleted.insert(id, deleted);
         true
@@ -86,18 +88,18 @@ impl Account {
     }
 
     fn put(&mut self, piece: Piece, at: Timestamp) {
-        self.changes += 1;
         let id = piece.task.id;
         self.last_task = self.last_task.max(id.0);
         self.tasks.insert(id, piece.task);
         match piece.fate {
-            Fate::Living => {}
+            Fate::Living => self.moved(id),
             Fate::Deleted => {
                 self.delete(id, at);
             }
             Fate::TakenBack => {
                 self.tasks.remove(&id);
                 self.erased.insert(id, at);
+                self.moved(id);
             }
         }
     }
@@ -165,7 +167,7 @@ impl Account {
             self.deleted.remove(&place.id);
             self.erased.remove(&place.id);
         }
-        self.changes += i64::from(!old.is_empty());
+        self.forget(old.iter().map(|place| place.id));
         old.len() as u64
     }
 
@@ -184,7 +186,7 @@ impl Account {
             return Restored::Full;
         }
         task.restore(at);
-        self.changes += 1;
+        self.moved(id);
         self.deleted.remove(&id);
         self.tasks.insert(id, task.clone());
         Restored::Task(task)
@@ -326,6 +328,18 @@ impl TaskStore for Model {
         Ok(self.change_counter(owner).unwrap_or_default())
     }
 
+    async fn changes_since(
+        &self,
+        owner: UserId,
+        since: Option<ChangesPlace>,
+        limit: u32,
+    ) -> Result<Option<ChangesPage>, StoreError> {
+        Ok(self.with(|state| match state.accounts.get(&owner) {
+            Some(account) => account.changes_since(since, limit),
+            None => Some(nothing_since(since)),
+        }))
+    }
+
     async fn change_if(
         &self,
         owner: UserId,
@@ -429,7 +443,7 @@ impl TaskStore for Model {
             };
             account.deleted.remove(&id);
             account.erased.insert(id, deleted.deleted_at);
-            account.changes += 1;
+            account.moved(id);
             true
         }))
     }

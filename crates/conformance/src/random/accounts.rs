@@ -12,7 +12,7 @@ use super::world::{Different, World, fine};
 use crate::fixtures::{email, hash, login, username};
 
 /// So long a deleted task must be kept at least; how long more is the adapter's affair.
-const TRASH_LIFE: Duration = Duration::from_hours(24);
+pub(super) const TRASH_LIFE: Duration = Duration::from_hours(24);
 
 impl World {
     pub(super) async fn account(&mut self, event: &Event) -> Result<(), Different> {

@@ -122,6 +122,12 @@ pub(super) enum Event {
         key: Option<usize>,
         operations: Vec<Operation>,
     },
+    /// So many pages of the changes.
+    Follow {
+        who: usize,
+        limit: u32,
+        pages: usize,
+    },
     Trash {
         who: usize,
         limit: u32,
@@ -249,13 +255,15 @@ fn task_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => create,
         2 => (who(), id()).prop_map(|(who, task)| Event::Find { who, task }),
-        3 => (who(), query()).prop_map(|(who, query)| Event::Page { who, query }),
+        5 => (who(), query()).prop_map(|(who, query)| Event::Page { who, query }),
         4 => (option::weighted(0.1, who()), 0..3_usize)
             .prop_map(|(who, place)| Event::NextPage { who, place }),
         8 => change,
         3 => (who(), option::of(0..3_usize), operations())
             .prop_map(|(who, key, operations)| Event::Work { who, key, operations }),
         3 => delete,
+        2 => (who(), 1..4_u32, 1..5_usize)
+            .prop_map(|(who, limit, pages)| Event::Follow { who, limit, pages }),
         1 => (who(), 1..4_u32).prop_map(|(who, limit)| Event::Trash { who, limit }),
         2 => (who(), id()).prop_map(|(who, task)| Event::Restore { who, task }),
         1 => (who(), id()).prop_map(|(who, task)| Event::Erase { who, task }),

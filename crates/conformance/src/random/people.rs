@@ -1,7 +1,8 @@
 //! Who is who on either side: an adapter may number its accounts as it likes.
 
 use errand_application::ports::{
-    AccountExport, Created, Credentials, Restored, Rotation, Start, TrashPage, Worked, Written,
+    AccountExport, Change, ChangesPage, Created, Credentials, Restored, Rotation, Start, TrashPage, Worked,
+    Written,
 };
 use errand_domain::UserId;
 use errand_domain::account::User;
@@ -130,6 +131,22 @@ impl InModelIds for TrashPage {
             deleted.task = deleted.task.clone().in_model_ids(people);
         }
         self
+    }
+}
+
+impl InModelIds for Change {
+    fn in_model_ids(self, people: &People) -> Self {
+        match self {
+            Self::Upsert(task) => Self::Upsert(task.in_model_ids(people)),
+            deletion @ Self::Delete(_) => deletion,
+        }
+    }
+}
+
+impl InModelIds for ChangesPage {
+    fn in_model_ids(self, people: &People) -> Self {
+        let changes = self.changes.in_model_ids(people);
+        Self { changes, ..self }
     }
 }
 

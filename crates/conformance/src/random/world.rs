@@ -8,13 +8,14 @@ use errand_application::ports::{EndedCursor, NewSession, StoreError, WalkSeed};
 use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::query::{PageStart, TaskQuery};
 use errand_domain::session::Digest;
-use errand_domain::{SessionId, Timestamp};
+use errand_domain::{SessionId, Timestamp, UserId};
 
 use super::history::{Event, Step};
 use super::people::{InModelIds, People};
 use crate::fixtures::{at, digest, uuid};
 use crate::harness::Stores;
 use crate::model::Model;
+use crate::replica::Replica;
 
 /// In what a store and the model differ.
 pub(super) type Different = String;
@@ -51,6 +52,8 @@ pub(super) struct World {
     pub(super) places: Vec<Place>,
     /// The change counters at an owner's last page, in the model and in the store.
     pub(super) counters: BTreeMap<usize, (i64, i64)>,
+    /// What somebody has who follows the changes, by the store's id of the owner.
+    pub(super) replicas: BTreeMap<UserId, Replica>,
     pub(super) now: Timestamp,
     /// Counts whatever must be unique.
     pub(super) numbers: u64,
@@ -73,6 +76,7 @@ impl World {
             clients: Vec::new(),
             places: Vec::new(),
             counters: BTreeMap::new(),
+            replicas: BTreeMap::new(),
             now: at(0),
             numbers: 0,
             epoch: 0,
@@ -98,6 +102,7 @@ impl World {
             self.look_at_ended().await?;
             for who in 0..self.people.all().len() {
                 self.export(self.people.get(who)).await?;
+                self.follow(self.people.get(who), 2, usize::MAX).await?;
             }
             Ok(())
         };
@@ -202,6 +207,7 @@ impl World {
             | Event::Change { .. }
             | Event::Work { .. }
             | Event::Delete { .. } => self.task(event).await,
+            Event::Follow { who, limit, pages } => self.follow(self.people.get(*who), *limit, *pages).await,
             Event::Trash { .. } | Event::Restore { .. } | Event::Erase { .. } | Event::Purge { .. } => {
                 self.trash(event).await
             }

@@ -123,7 +123,7 @@ codes! {
     CursorExpired "cursor-expired" GONE "Cursor expired",
         "The cursor has expired; start again without it",
         "The service no longer remembers the place that the cursor points to.",
-        "Read the list again from its beginning.";
+        "Read again from the beginning; who follows the changes first drops what they have.";
     PreconditionFailed "precondition-failed" PRECONDITION_FAILED "Precondition failed",
         "The task has changed meanwhile",
         "The task has another version than If-Match names. Nothing was changed.",

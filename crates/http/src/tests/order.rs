@@ -6,7 +6,7 @@ use actix_web::test::TestRequest;
 use super::support::{Mocks, TOKEN, send_one};
 
 /// Method, path below the user, and a body that is fine if the route has one.
-const ROUTES: [(Method, &str, Option<&str>); 15] = [
+const ROUTES: [(Method, &str, Option<&str>); 16] = [
     (Method::GET, "/tasks", None),
     (Method::POST, "/tasks", Some(r#"{"title":"x"}"#)),
     (Method::GET, "/tasks/9", None),
@@ -15,6 +15,7 @@ const ROUTES: [(Method, &str, Option<&str>); 15] = [
     (Method::DELETE, "/tasks/9", None),
     (Method::PATCH, "/tasks/9/complete", Some("{}")),
     (Method::GET, "/trash", None),
+    (Method::GET, "/changes", None),
     (Method::DELETE, "/trash/9", None),
     (Method::POST, "/trash/9/restore", None),
     (Method::GET, "/sessions", None),

@@ -1,6 +1,6 @@
 //! Tasks.
 
-use errand_application::ports::DeletedTask;
+use errand_application::ports::{Change, DeletedTask};
 use errand_domain::task::{
     Description, Due, Fate, HandedOn, Piece, Priority, Recurrence, RecurrenceFrom, Rule, Tags, Task,
     TimeZone, Title,
@@ -96,6 +96,44 @@ impl FromQueryResult for PageRow {
             change_counter: result.try_get(prefix, "change_counter")?,
             row,
         })
+    }
+}
+
+/// What a page of changes is read as: its owner's counters, and a changed task if there is any.
+#[derive(Clone, Debug)]
+pub struct ChangeRow {
+    pub change_counter: i64,
+    pub purged_seq: i64,
+    pub changed: Option<ChangedRow>,
+}
+
+/// A task, deleted or not, with its place among the changes.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct ChangedRow {
+    pub change_seq: i64,
+    pub deleted_at: Option<DateTimeUtc>,
+    #[sea_orm(nested)]
+    pub row: Row,
+}
+
+impl FromQueryResult for ChangeRow {
+    fn from_query_result(result: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let seq: Option<i64> = result.try_get(prefix, "change_seq")?;
+        let changed = seq.map(|_| ChangedRow::from_query_result(result, prefix));
+        Ok(Self {
+            change_counter: result.try_get(prefix, "change_counter")?,
+            purged_seq: result.try_get(prefix, "purged_seq")?,
+            changed: changed.transpose()?,
+        })
+    }
+}
+
+impl ChangedRow {
+    pub fn change(self) -> Result<Change, Failure> {
+        if self.deleted_at.is_some() {
+            return Ok(Change::Delete(TaskId(self.row.id)));
+        }
+        self.row.task().map(Change::Upsert)
     }
 }
 

@@ -7,10 +7,11 @@ use sqlx::Connection;
 
 use crate::support::{open, register, settings, stores};
 
-const NAMES: [&str; 3] = [
+const NAMES: [&str; 4] = [
     "m20261123_000001_initial",
     "m20261124_000002_defence",
     "m20261124_000003_trash",
+    "m20261124_000004_clients",
 ];
 
 async fn six_at_once(settings: &Settings) {

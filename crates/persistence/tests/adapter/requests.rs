@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use errand_application::ports::{Request, Work, Worked};
+use errand_application::ports::Worked;
 use errand_conformance::Harness;
-use errand_domain::idempotency::{AT_ONCE, IdempotencyKey, KEPT, MOST};
-use errand_domain::session::Digest;
+use errand_domain::idempotency::{AT_ONCE, KEPT, MOST};
 use errand_domain::task::Operation;
 use sqlx::AssertSqlSafe;
 
-use crate::support::{PostgreSql, Sqlite, UNLIMITED, at, register, task};
+use crate::support::{PostgreSql, Sqlite, at, keyed, register, task};
 
 /// As many more as there are numbers, each a copy of the one that is there, so long before.
 fn copies(most: u32) -> AssertSqlSafe<String> {
@@ -18,18 +17,6 @@ fn copies(most: u32) -> AssertSqlSafe<String> {
          WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {most}) \
          SELECT user_id, 'copy ' || n, fingerprint, answer, created_at FROM idempotency_keys, numbers"
     ))
-}
-
-fn creation(key: &str, seconds: i64) -> Work {
-    Work {
-        operations: vec![Operation::Create(task("t"))],
-        request: Some(Request {
-            key: IdempotencyKey::parse(key).unwrap(),
-            fingerprint: Digest([7; 32]),
-        }),
-        most: UNLIMITED,
-        at: at(seconds),
-    }
 }
 
 macro_rules! bounded {
@@ -41,7 +28,7 @@ macro_rules! bounded {
             let mut outside = harness.outside().await;
             let owner = register(&stores, "ann").await;
             let work = async |key: &str, seconds| {
-                let creation = creation(key, seconds);
+                let creation = keyed(key, vec![Operation::Create(task("t"))], at(seconds));
                 stores.tasks.work(owner, &creation).await.unwrap()
             };
             assert!(matches!(work("first", 0).await, Worked::Done { .. }));

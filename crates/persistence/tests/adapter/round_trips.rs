@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
-use errand_application::ports::{Request, Work, Worked};
+use errand_application::ports::Worked;
 use errand_conformance::Harness;
-use errand_domain::idempotency::IdempotencyKey;
 use errand_domain::query::TaskQuery;
 use errand_domain::query::{PageStart, Sort, TaskFilter};
-use errand_domain::session::Digest;
 use errand_domain::task::{Completion, Expected, Operation, TaskChange};
 use errand_testbed::{Postgres, Proxy};
 use uuid::Uuid;
 
-use crate::support::{PostgreSql, UNLIMITED, at, register, task};
+use crate::support::{PostgreSql, UNLIMITED, at, keyed, register, task};
 
 /// One way. The driver tests a connection after its use; with a delay that is counted after the call.
 const DELAY: Duration = Duration::from_millis(30);
@@ -117,26 +115,23 @@ async fn hot_operations_take(trips: u64, proxy: &Proxy, postgres: PostgreSql) {
     });
     assert_eq!(change_if.await, trips, "change_if");
     // BEGIN, the lock, what is known, the task, its answer, COMMIT; behind row-level security whose rows, too.
-    let keyed = round_trips(proxy, async |n| {
-        let work = Work {
-            operations: vec![Operation::Create(task("t"))],
-            request: Some(Request {
-                key: IdempotencyKey::parse(&format!("key-{n}")).unwrap(),
-                fingerprint: Digest([7; 32]),
-            }),
-            most: UNLIMITED,
-            at: at(3),
-        };
+    let with_key = round_trips(proxy, async |n| {
+        let work = keyed(&format!("key-{n}"), vec![Operation::Create(task("t"))], at(3));
         assert!(matches!(
             stores.tasks.work(owner, &work).await,
             Ok(Worked::Done { .. })
         ));
     });
-    assert_eq!(keyed.await, 6 + u64::from(trips > 1), "a creation with a key");
+    assert_eq!(with_key.await, 6 + u64::from(trips > 1), "a creation with a key");
     let changes = round_trips(proxy, async |_| {
         assert!(stores.tasks.changes(owner).await.unwrap() > 0);
     });
     assert_eq!(changes.await, trips, "changes");
+    let changes_since = round_trips(proxy, async |_| {
+        let page = stores.tasks.changes_since(owner, None, 100).await.unwrap();
+        assert!(page.unwrap().changes.len() > 1);
+    });
+    assert_eq!(changes_since.await, trips, "changes_since");
     let delete = round_trips(proxy, async |_| {
         assert!(stores.tasks.delete(owner, id, at(4)).await.is_ok());
     });

@@ -9,16 +9,17 @@ use errand_domain::UserId;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskQuery};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::support::{UNLIMITED, at, register, session, task};
+use crate::support::{UNLIMITED, at, keyed, register, session, task};
 
 /// The tables of users' data, with the column that says whose a row is.
-pub const TABLES: [(&str, &str); 6] = [
+pub const TABLES: [(&str, &str); 7] = [
     ("users", "id"),
     ("task_counters", "user_id"),
     ("sessions", "user_id"),
     ("tasks", "user_id"),
     ("task_walks", "user_id"),
     ("security_events", "user_id"),
+    ("idempotency_keys", "user_id"),
 ];
 
 pub async fn run(conn: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
@@ -66,6 +67,8 @@ pub async fn populated(stores: &Stores, name: &str) -> UserId {
             .await;
         made.unwrap().task().unwrap();
     }
+    let request = keyed("key", Vec::new(), at(1));
+    stores.tasks.work(owner, &request).await.unwrap();
     let query = TaskQuery {
         filter: TaskFilter::default(),
         sort: Sort {

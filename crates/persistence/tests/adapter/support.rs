@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use errand_application::ports::{Clock, NewAccount, NewSession};
+use errand_application::ports::{Clock, NewAccount, NewSession, Request, Work};
 use errand_conformance::{DailyCalendar, Harness, Stores};
 use errand_domain::account::{Email, PasswordHash, Username};
 use errand_domain::event::{EventKind, Origin, SecurityEvent};
+use errand_domain::idempotency::IdempotencyKey;
 use errand_domain::session::Digest;
-use errand_domain::task::{NewTask, Priority, Tags, Title};
+use errand_domain::task::{NewTask, Operation, Priority, Tags, Title};
 use errand_domain::{SessionId, Timestamp, UserId};
 use errand_persistence::{AppRole, Database, DatabaseUrl, Settings};
 use errand_testbed::{Postgres, TestDatabase};
@@ -311,6 +312,19 @@ pub async fn register(stores: &Stores, name: &str) -> UserId {
         .await
         .unwrap()
         .id
+}
+
+/// Operations with a key of their own.
+pub fn keyed(key: &str, operations: Vec<Operation>, at: Timestamp) -> Work {
+    Work {
+        operations,
+        request: Some(Request {
+            key: IdempotencyKey::parse(key).unwrap(),
+            fingerprint: Digest([7; 32]),
+        }),
+        most: UNLIMITED,
+        at,
+    }
 }
 
 pub fn task(title: &str) -> NewTask {

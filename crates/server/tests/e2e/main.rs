@@ -14,6 +14,7 @@ mod accounts;
 mod administration;
 mod attacks;
 mod bodies;
+mod changes;
 mod conditions;
 mod crashes;
 mod doctor;

@@ -216,6 +216,9 @@ async fn transcript(backend: Backend) -> Vec<String> {
         ("DELETE", "/api/2/trash/5"),
         ("POST", "/api/2/trash/5/restore"),
         ("GET", "/api/2/trash"),
+        ("GET", "/api/2/changes"),
+        ("GET", "/api/2/changes?limit=2"),
+        ("GET", "/api/2/changes?limit=0&since=x"),
     ] {
         s.send(method, path, Value::Null).await;
     }

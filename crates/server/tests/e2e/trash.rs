@@ -163,7 +163,7 @@ async fn the_quota_holds_for_what_is_taken_back(backend: Backend) {
 }
 
 /// Sets a deletion so many days back, past errand.
-async fn age(service: &Service, owner: i64, id: i64, days: u32) {
+pub async fn age(service: &Service, owner: i64, id: i64, days: u32) {
     if let Some(path) = service.setting("DATABASE_URL").unwrap().strip_prefix("sqlite://") {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
         let mut conn = sqlx::SqliteConnection::connect_with(&options).await.unwrap();

@@ -3,7 +3,7 @@
 use super::Mutant;
 
 /// All of them.
-pub const CLIENTS: &[Mutant] = &[
+pub const MUTANTS: &[Mutant] = &[
     // A change for another version does nothing.
     Mutant {
         name: "if-match",
