@@ -22,7 +22,7 @@ impl Replica {
     pub(crate) fn apply(&mut self, page: ChangesPage) {
         for change in page.changes {
             match change {
-                Change::Upsert(task) => self.tasks.insert(task.id, task),
+                Change::Upsert(task) => self.tasks.insert(task.id, *task),
                 Change::Delete(id) => self.tasks.remove(&id),
             };
         }

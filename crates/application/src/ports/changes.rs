@@ -8,7 +8,7 @@ use errand_domain::task::Task;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Keep the task as it is here, whatever was kept of it.
-    Upsert(Task),
+    Upsert(Box<Task>),
     /// Forget the task, if it was kept.
     Delete(TaskId),
 }

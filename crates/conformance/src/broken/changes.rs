@@ -59,7 +59,7 @@ impl Broken {
                     if let Change::Delete(id) = change
                         && let Some(deleted) = account.and_then(|a| a.deleted.get(id))
                     {
-                        *change = Change::Upsert(deleted.task.clone());
+                        *change = Change::Upsert(Box::new(deleted.task.clone()));
                     }
                 }
             }),

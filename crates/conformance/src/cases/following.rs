@@ -74,8 +74,8 @@ pub async fn every_task_is_told_once_as_it_is_now(stores: Stores) {
         find(&stores, ann, TaskId(3)).await.unwrap(),
     ];
     let expected = vec![
-        Change::Upsert(third),
-        Change::Upsert(first),
+        Change::Upsert(Box::new(third)),
+        Change::Upsert(Box::new(first)),
         Change::Delete(TaskId(2)),
     ];
     let mut next = None;
@@ -259,7 +259,7 @@ pub async fn another_owner_follows_nothing(stores: Stores) {
     }
     let bobs = create_titled(&stores, bob, "bob's").await;
     let page = stores.tasks.changes_since(bob, None, 10).await.unwrap().unwrap();
-    assert_eq!(page.changes, [Change::Upsert(bobs)]);
+    assert_eq!(page.changes, [Change::Upsert(Box::new(bobs))]);
     assert!(stores.tasks.delete(bob, TaskId(1), at(1)).await.unwrap());
     assert_eq!(
         stores.tasks.purge(bob, 10, at(1).plus(days(31))).await.unwrap(),

@@ -41,7 +41,7 @@ impl Account {
         let last = behind.last().filter(|_| has_more);
         let next = place.at(last.map_or(self.changes, |(seq, _)| *seq));
         let change = |(_, id)| match self.tasks.get(&id) {
-            Some(task) => Change::Upsert(task.clone()),
+            Some(task) => Change::Upsert(Box::new(task.clone())),
             None => Change::Delete(id),
         };
         ChangesPage {

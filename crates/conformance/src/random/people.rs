@@ -137,7 +137,7 @@ impl InModelIds for TrashPage {
 impl InModelIds for Change {
     fn in_model_ids(self, people: &People) -> Self {
         match self {
-            Self::Upsert(task) => Self::Upsert(task.in_model_ids(people)),
+            Self::Upsert(task) => Self::Upsert(Box::new(task.in_model_ids(people))),
             deletion @ Self::Delete(_) => deletion,
         }
     }

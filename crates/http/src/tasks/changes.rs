@@ -31,7 +31,7 @@ impl<'a> From<&'a Change> for ChangeJson<'a> {
     fn from(change: &'a Change) -> Self {
         match change {
             Change::Upsert(task) => Self::Upsert {
-                task: TaskJson::from(task),
+                task: TaskJson::from(&**task),
             },
             Change::Delete(id) => Self::Delete { id: id.0 },
         }

@@ -28,7 +28,7 @@ async fn the_shape_of_the_contract_and_the_way_on() {
         .withf(|owner, since, limit| owner.0 == 1 && since.is_none() && *limit == 1000)
         .times(1)
         .returning(|_, _, _| {
-            let changes = vec![Change::Upsert(task(2)), Change::Delete(TaskId(7))];
+            let changes = vec![Change::Upsert(Box::new(task(2))), Change::Delete(TaskId(7))];
             Ok(Some(told(changes, true)))
         });
     let first = send_one(mocks, request(Method::GET, "/api/1/changes")).await;

@@ -133,7 +133,7 @@ impl ChangedRow {
         if self.deleted_at.is_some() {
             return Ok(Change::Delete(TaskId(self.row.id)));
         }
-        self.row.task().map(Change::Upsert)
+        self.row.task().map(|task| Change::Upsert(Box::new(task)))
     }
 }
 
