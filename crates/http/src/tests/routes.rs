@@ -34,7 +34,7 @@ fn bearer(request: TestRequest) -> TestRequest {
 #[actix_web::test]
 async fn the_table_covers_the_contract() {
     let all = endpoints();
-    assert_eq!(all.len(), 28);
+    assert_eq!(all.len(), 29);
     let old = ["/auth/signup", "/auth/login", "/auth/logout", "/auth/me"];
     let older = [
         "/api/register",
