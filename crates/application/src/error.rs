@@ -51,6 +51,9 @@ pub enum AppError {
     /// Too many attempts of this kind.
     #[error("too many attempts ({})", .0.policy)]
     Limited(Limited),
+    /// As many idempotency keys of the user are known as may be.
+    #[error("too many idempotency keys")]
+    TooManyKeys(Limited),
     /// The user has as many tasks as may be.
     #[error("the user has {most} tasks already")]
     TooManyTasks {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{TaskPage, TaskQuery};
-use errand_domain::task::{Expected, NewTask, Operation, Outcome, Recurrences, Refusal, Task, TaskChange};
+use errand_domain::task::{
+    Expected, NewTask, Operation, Outcome, Recurrences, Refusal, SERIES_MAX, TEXT_MAX, Task, TaskChange,
+};
 use errand_domain::trash::TrashPlace;
 use errand_domain::{Fault, FieldFault, TaskId, idempotency};
 
@@ -153,8 +155,20 @@ impl TaskService {
         operations: Vec<Operation>,
         request: Option<Request>,
     ) -> Result<Answered<Vec<Outcome>>, AppError> {
+        let repeats = |operation: &&Operation| match operation {
+            Operation::Create(task) => task.recurrence.is_some(),
+            Operation::Change(_, _, change) => matches!(change.rule, Some(Some(_))),
+            Operation::Delete(..) => false,
+        };
+        if operations.iter().filter(repeats).count() > SERIES_MAX {
+            return Err(AppError::Invalid(vec![too_much()]));
+        }
         let mut faults = Vec::new();
         for (place, operation) in operations.iter().enumerate() {
+            if repeats(&operation) {
+                // A hostile rule takes its time; others are served in between.
+                tokio::task::yield_now().await;
+            }
             let checked = match operation {
                 Operation::Create(task) => task.check(&*self.calendar),
                 Operation::Change(_, _, change) => change.check(&*self.calendar),
@@ -176,6 +190,7 @@ impl TaskService {
             for (place, refusal) in refusals {
                 match refusal {
                     Refusal::Full => return AppError::TooManyTasks { most },
+                    Refusal::TooMuch => return AppError::Invalid(vec![too_much()]),
                     Refusal::Invalid(of) => faults.extend(of.into_iter().map(|fault| of_task(place, fault))),
                     Refusal::Absent => {
                         faults.push(of_id(place, "task-not-found", "must be the id of a task"));
@@ -238,7 +253,7 @@ impl TaskService {
             }),
             Worked::Refused(refusals) => Err(refused(work.most, refusals)),
             Worked::Reused => Err(AppError::IdempotencyKeyReused),
-            Worked::TooManyKeys(until) => Err(AppError::Limited(Limited {
+            Worked::TooManyKeys(until) => Err(AppError::TooManyKeys(Limited {
                 policy: "idempotency-keys",
                 burst: idempotency::MOST,
                 window: idempotency::KEPT,
@@ -293,6 +308,7 @@ impl TaskService {
             Written::Absent => Refusal::Absent,
             Written::Full => Refusal::Full,
             Written::Invalid(faults) => Refusal::Invalid(faults),
+            Written::TooMuch => Refusal::TooMuch,
         };
         Err(refused(refusal, self.most_per_user))
     }
@@ -304,7 +320,17 @@ fn refused(refusal: Refusal, most: u32) -> AppError {
         Refusal::Stale => AppError::Stale,
         Refusal::Full => AppError::TooManyTasks { most },
         Refusal::Invalid(faults) => AppError::Invalid(faults),
+        Refusal::TooMuch => AppError::Invalid(vec![too_much()]),
     }
+}
+
+/// A fault of a batch as a whole.
+fn too_much() -> FieldFault {
+    let detail = format!(
+        "must come to at most {} MiB of text, and concern at most {SERIES_MAX} tasks that repeat; send fewer at a time",
+        TEXT_MAX / 1024 / 1024
+    );
+    FieldFault::new("operations", Fault::new("too-much", detail))
 }
 
 /// A fault of a task within a batch.

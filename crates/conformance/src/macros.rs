@@ -146,6 +146,7 @@ macro_rules! for_each_case {
                 one_that_is_refused_undoes_all,
                 together_is_one_by_one,
                 a_known_request_is_not_done_again,
+                an_erased_task_is_in_no_answer,
                 a_key_is_of_one_request,
                 a_request_is_known_for_a_day,
                 another_owner_has_other_requests,

@@ -7,10 +7,12 @@ use crate::time::Timestamp;
 
 /// The most characters of a key.
 pub const KEY_MAX_CHARS: usize = 255;
-/// So long a key is known.
-pub const KEPT: Duration = Duration::from_hours(24);
+/// So long a key is known: 24 hours for certain, though replicas tell the time differently.
+pub const KEPT: Duration = Duration::from_hours(25);
 /// The most keys of one user that are known at a time.
 pub const MOST: u32 = 10_000;
+/// The most bytes of all their answers; the last one may go beyond.
+pub const BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// So many that are no longer known go with each new one: more than come in.
 pub const AT_ONCE: u32 = 20;
 

@@ -8,7 +8,7 @@ mod recurrence;
 mod tags;
 mod title;
 
-pub use board::{Board, Fate, Outcome, Piece, Refusal};
+pub use board::{Board, Fate, Outcome, Piece, Refusal, SERIES_MAX, TEXT_MAX};
 pub use due::Due;
 pub use expected::Expected;
 pub use priority::Priority;
@@ -144,7 +144,12 @@ impl TaskChange {
 
     /// What is wrong with it, whatever task it is for.
     pub fn check(&self, calendar: &dyn Recurrences) -> Result<(), Vec<FieldFault>> {
-        check_zone(self.time_zone.as_ref().and_then(Option::as_ref), calendar)
+        let zone = self.time_zone.as_ref().and_then(Option::as_ref);
+        if let (Some(Some(rule)), Some(due)) = (&self.rule, self.due) {
+            let from = self.recurrence_from.unwrap_or_default();
+            return check_series(&Recurrence::new(rule.clone(), from), due, zone, calendar);
+        }
+        check_zone(zone, calendar)
     }
 
     /// Whether it would be another one for a task that repeats, or that has given its recurrence on.
@@ -240,10 +245,12 @@ impl Task {
         };
         next.completed_at = completed.then(|| self.completed_at.unwrap_or(now));
 
+        let given_on = self.handed_on.as_ref().map(|given| &given.recurrence.rule);
+        let another = matches!(&rule, Some(Some(rule)) if Some(rule) != given_on);
         let taken_back = if completed {
             None
         } else {
-            next.take_back(calendar, is_untouched)
+            next.take_back(calendar, another, is_untouched)
         };
         next.repeat(self, rule, recurrence_from)?;
         if let Some(recurrence) = &next.recurrence
@@ -269,18 +276,19 @@ impl Task {
     }
 
     /// Repeats again, unless it no longer can or the successor goes its own way; the successor, if there is one
-    /// to be taken back.
+    /// to be taken back. Whether the rule fits is of no matter if `another` takes its place.
     fn take_back(
         &mut self,
         calendar: &dyn Recurrences,
+        another: bool,
         is_untouched: impl FnOnce(TaskId) -> bool,
     ) -> Option<TaskId> {
         let HandedOn {
             recurrence,
             successor,
         } = self.handed_on.take()?;
-        let fits = check_series(&recurrence, self.due, self.time_zone.as_ref(), calendar).is_ok();
-        if !fits || !successor.is_none_or(is_untouched) {
+        let fits = || check_series(&recurrence, self.due, self.time_zone.as_ref(), calendar).is_ok();
+        if !(another || fits()) || !successor.is_none_or(is_untouched) {
             return None;
         }
         self.recurrence = Some(recurrence);
@@ -299,17 +307,13 @@ impl Task {
         from: Option<RecurrenceFrom>,
     ) -> Result<(), Vec<FieldFault>> {
         let known = before.recurrence.as_ref().map(|recurrence| &recurrence.rule);
+        let given_on = before.handed_on.as_ref().map(|given| &given.recurrence.rule);
         let done = before.is_completed() && self.is_completed();
         match rule {
-            // What a client knew of a task is no wish of another recurrence.
-            Some(rule) if rule.as_ref() == known => {}
-            Some(Some(rule)) if done => {
-                // The write that completed it, sent once more.
-                let given_on = self.handed_on.as_ref().map(|given| &given.recurrence.rule);
-                if given_on != Some(&rule) {
-                    return Err(vec![is_done()]);
-                }
-            }
+            // What a client knew of a task is no wish of another recurrence: as it is, or as it was before it was
+            // completed. That one is taken back by now, or its successor has it.
+            Some(rule) if rule.as_ref() == known || (rule.is_some() && rule.as_ref() == given_on) => {}
+            Some(Some(_)) if done => return Err(vec![is_done()]),
             Some(rule) => {
                 let last = self.recurrence.take();
                 let from = last.as_ref().map(|last| last.from).unwrap_or_default();
@@ -371,6 +375,13 @@ impl Task {
             version: self.version + 1,
             ..Self::new(self.owner, self.id, new, at)
         }
+    }
+
+    /// The bytes of what somebody has written into it.
+    pub fn text_bytes(&self) -> usize {
+        let description = self.description.as_ref().map_or(0, |text| text.as_str().len());
+        let tags = self.tags.as_slice().iter().map(String::len).sum::<usize>();
+        self.title.as_str().len() + description + tags
     }
 
     /// Whether it is done.
@@ -618,6 +629,20 @@ mod tests {
         let other = t.apply(&whole(Some(weekly), true), at(6), &Daily, |_| false);
         assert_eq!(other.unwrap_err()[0].fault.code, "task-is-completed");
         assert_eq!(t, after);
+        // The client knew the task as it was before, and the successor has its rule.
+        let mut other = t.clone();
+        let undone = other.apply(&whole(Some(rule.clone()), false), at(7), &Daily, |_| false);
+        assert_eq!(undone.unwrap().taken_back, None);
+        assert_eq!(other.recurrence, None, "one open task in a series");
+        // It comes with a rule of its own: the untouched successor of the old one goes.
+        let mut another = t.clone();
+        let own = TaskChange {
+            due: Some(Some(Due::parse("2026-03-05T10:00:00Z").unwrap())),
+            ..whole(Rule::parse("FREQ=DAILY;UNTIL=20270101T000000Z").ok(), false)
+        };
+        let undone = another.apply(&own, at(7), &Daily, |_| true).unwrap();
+        assert_eq!(undone.taken_back, Some(TaskId(2)));
+        assert_eq!(another.recurrence.map(|given| Some(given.rule)), own.rule);
         // The client knew the completed task, which has no recurrence.
         t.apply(&whole(None, false), at(7), &Daily, |_| true).unwrap();
         assert_eq!(t.recurrence.unwrap().rule, rule);
@@ -649,6 +674,15 @@ mod tests {
         let undone = t.apply(&completing(false), at(8), &Daily, |_| true).unwrap();
         assert_eq!((undone.taken_back, &t.recurrence), (None, &None));
 
+        // Sent together they can be judged without the task.
+        let together = TaskChange {
+            rule: Some(Rule::parse("daily").ok()),
+            ..without_due.clone()
+        };
+        assert_eq!(
+            together.check(&Daily).unwrap_err()[0].fault.code,
+            "needs-due-date"
+        );
         let zone = |name| Some(TimeZone::parse(name).unwrap());
         let mut new = NewTask {
             time_zone: zone("Nowhere/Land"),

@@ -168,7 +168,7 @@ impl Problem {
 
     /// Too many attempts of a kind, with what the client may know of the limit
     /// (draft-ietf-httpapi-ratelimit-headers-10).
-    fn limited(limited: &Limited) -> Self {
+    fn limited(code: Code, limited: &Limited) -> Self {
         let Limited {
             policy,
             burst,
@@ -176,8 +176,8 @@ impl Problem {
             wait,
         } = limited;
         let wait = seconds(*wait).max(1);
-        let detail = format!("Too many attempts; please try again in {wait} seconds");
-        Self::new(Code::TooManyAttempts)
+        let detail = format!("{}; please try again in {wait} seconds", code.title());
+        Self::new(code)
             .with_detail(detail)
             .with_text(header::RETRY_AFTER, &wait.to_string())
             .with_text(RATE_LIMIT, &format!("\"{policy}\";r=0;t={wait}"))
@@ -363,7 +363,8 @@ impl From<AppError> for Problem {
             }
             AppError::SessionNotFound => Self::new(Code::SessionNotFound),
             AppError::CursorExpired => Self::new(Code::CursorExpired),
-            AppError::Limited(limited) => Self::limited(&limited),
+            AppError::Limited(limited) => Self::limited(Code::TooManyAttempts, &limited),
+            AppError::TooManyKeys(limited) => Self::limited(Code::TooManyKeys, &limited),
             AppError::TooManyTasks { most } => Self::too_many_tasks(most),
             AppError::Overloaded => Self::new(Code::Overloaded),
             AppError::Unavailable(source) => Self::new(Code::Unavailable).caused_by(source),

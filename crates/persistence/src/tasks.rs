@@ -180,8 +180,8 @@ impl TaskStore for Tasks {
 
     async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError> {
         self.db
-            .write_one(Scope::Owner(owner), (owner, id, at), |conn, (owner, id, at)| {
-                Box::pin(trash::erase(conn, *owner, *id, *at))
+            .write(Scope::Owner(owner), (owner, id, at), |tx, (owner, id, at)| {
+                Box::pin(trash::erase(tx, *owner, *id, *at))
             })
             .await
     }

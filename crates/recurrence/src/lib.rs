@@ -4,7 +4,7 @@
 //! the time zone database that is built in.
 //!
 //! **What it must never know.** HTTP, SQL, the time of the server, and its zone. `cargo xtask layering` holds
-//! this, and `tests/zones.rs` runs it under several zones.
+//! this, and `tests/calendar/zones.rs` runs it under several zones.
 //!
 //! **Where to start.** `series.rs` for what follows what, `days.rs` for what is asked of the library and why,
 //! `wall.rs` for clocks that jump.

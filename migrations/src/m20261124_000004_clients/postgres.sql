@@ -8,13 +8,20 @@ ALTER TABLE tasks
     ADD COLUMN handed_on        text,
     ADD COLUMN successor_id     bigint;
 
+-- What a version that knows nothing of series would leave behind is refused, or a series would end without a word.
+-- No row has these columns yet: there is nothing to be looked at.
+ALTER TABLE tasks
+    ADD CONSTRAINT tasks_open_series CHECK (recurrence IS NULL OR (completed_at IS NULL AND due_at IS NOT NULL)) NOT VALID,
+    ADD CONSTRAINT tasks_done_series CHECK (handed_on IS NULL OR completed_at IS NOT NULL) NOT VALID;
+
 -- Requests that may come again, each with its answer. Written in the transaction of what was asked for.
 CREATE TABLE idempotency_keys (
     user_id     bigint      NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     key         text        COLLATE "C" NOT NULL,
     fingerprint bytea       NOT NULL,
     answer      text        NOT NULL,
+    size        integer     NOT NULL,
     created_at  timestamptz NOT NULL,
     PRIMARY KEY (user_id, key)
 );
-CREATE INDEX idempotency_keys_by_time ON idempotency_keys (user_id, created_at);
+CREATE INDEX idempotency_keys_by_time ON idempotency_keys (user_id, created_at) INCLUDE (size);

@@ -59,6 +59,8 @@ pub enum Written<T> {
     Full,
     /// It would not be a task any more.
     Invalid(Vec<FieldFault>),
+    /// It is more than may be done at once.
+    TooMuch,
 }
 
 impl<T> From<Refusal> for Written<T> {
@@ -68,6 +70,7 @@ impl<T> From<Refusal> for Written<T> {
             Refusal::Stale => Self::Stale,
             Refusal::Full => Self::Full,
             Refusal::Invalid(faults) => Self::Invalid(faults),
+            Refusal::TooMuch => Self::TooMuch,
         }
     }
 }
@@ -77,7 +80,7 @@ impl<T> Written<T> {
     pub fn done(self) -> Option<T> {
         match self {
             Self::Done(written) => Some(written),
-            Self::Stale | Self::Absent | Self::Full | Self::Invalid(_) => None,
+            Self::Stale | Self::Absent | Self::Full | Self::Invalid(_) | Self::TooMuch => None,
         }
     }
 }
@@ -205,8 +208,9 @@ pub trait TaskStore: Send + Sync {
     ///
     /// A request that is known is not done again: of parallel ones with one key one is done, and all are given what
     /// it came to. It is known in the same step in which it is done, for [`errand_domain::idempotency::KEPT`] at
-    /// least; one that was refused is not. Of more than [`errand_domain::idempotency::MOST`] keys further ones are
-    /// refused.
+    /// least; one that was refused is not. Beyond [`errand_domain::idempotency::MOST`] keys or
+    /// [`errand_domain::idempotency::BYTES_MAX`] of answers further ones are refused. Operations that name tasks with
+    /// too much text may all be refused with [`Refusal::TooMuch`].
     async fn work(&self, owner: UserId, work: &Work) -> Result<Worked, StoreError>;
 
     /// Deletes a task, if its version is an expected one at that moment: it goes to the trash. `Absent` for
@@ -248,7 +252,7 @@ pub trait TaskStore: Send + Sync {
         at: Timestamp,
     ) -> Result<Restored, StoreError>;
 
-    /// Erases what a task in the trash held, for good. That it was deleted stays known until that is over.
+    /// Erases what a task in the trash held, for good, from what is answered to known requests as well. That it was deleted stays known until that is over.
     /// `false` for what [`Self::trash`] would not show.
     async fn erase(&self, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, StoreError>;
 

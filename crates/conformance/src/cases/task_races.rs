@@ -255,7 +255,9 @@ pub async fn writers_who_try_again_all_count(stores: Stores) {
                     Written::Stale => {
                         version = stores.tasks.find(ann, made.id).await.unwrap().unwrap().version;
                     }
-                    Written::Absent | Written::Full | Written::Invalid(_) => panic!("it is there"),
+                    Written::Absent | Written::Full | Written::Invalid(_) | Written::TooMuch => {
+                        panic!("it is there")
+                    }
                 }
             }
             panic!("somebody must win each time");

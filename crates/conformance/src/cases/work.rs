@@ -7,7 +7,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use crate::fixtures::{
-    UNLIMITED, at, create_titled, days, export, find, leave, micros, register, repeating, request, retitled,
+    UNLIMITED, at, create_titled, export, find, leave, micros, register, repeating, request, retitled,
     rich_task, task,
 };
 use crate::harness::Stores;
@@ -239,6 +239,34 @@ pub async fn a_known_request_is_not_done_again(stores: Stores) {
     assert_eq!(export(&stores, ann, at(9)).await.tasks.len(), 1);
 }
 
+/// What is erased is erased from the answers too; the request is known all the same.
+pub async fn an_erased_task_is_in_no_answer(stores: Stores) {
+    let ann = register(&stores, "ann").await.id();
+    let both = vec![
+        Operation::Create(repeating("secret", "daily", "2026-02-28")),
+        Operation::Create(rich_task("\"user_id\":1,\"id\":1, plain")),
+    ];
+    let creation = keyed("key", both, at(1));
+    let (made, _) = outcomes(work(&stores, ann, &creation).await);
+    assert!(stores.tasks.delete(ann, TaskId(1), at(2)).await.unwrap());
+    assert_eq!(
+        outcomes(work(&stores, ann, &creation).await),
+        (made.clone(), true)
+    );
+    assert!(stores.tasks.erase(ann, TaskId(1), at(3)).await.unwrap());
+    let (again, replayed) = outcomes(work(&stores, ann, &creation).await);
+    assert!(replayed && again[1..] == made[1..]);
+    let Outcome::Task(erased) = &again[0] else {
+        panic!("{again:?}");
+    };
+    let bare = Task::clone(erased).erased(at(3));
+    assert_eq!((erased.id, &erased.title), (TaskId(1), &bare.title));
+    assert_eq!(
+        (&erased.description, &erased.tags, &erased.recurrence, erased.due),
+        (&None, &bare.tags, &None, None)
+    );
+}
+
 /// The same key with something else is refused, and nothing is done.
 pub async fn a_key_is_of_one_request(stores: Stores) {
     let ann = register(&stores, "ann").await.id();
@@ -272,7 +300,7 @@ pub async fn a_request_is_known_for_a_day(stores: Stores) {
     let (anew, replayed) = one(work(&stores, ann, &again(over)).await);
     assert_eq!((anew.id, replayed), (TaskId(2), false));
     // The new one lives as long.
-    let later = over.plus(days(1));
+    let later = over.plus(idempotency::KEPT);
     assert_eq!(
         one(work(&stores, ann, &again(later.minus(micros(1)))).await),
         (anew, true)

@@ -443,6 +443,15 @@ impl TaskStore for Model {
             };
             account.deleted.remove(&id);
             account.erased.insert(id, deleted.deleted_at);
+            for (_, _, outcomes) in account.requests.values_mut() {
+                for outcome in outcomes {
+                    if let Outcome::Task(task) = outcome
+                        && task.id == id
+                    {
+                        **task = task.clone().erased(at);
+                    }
+                }
+            }
             account.moved(id);
             true
         }))

@@ -34,7 +34,14 @@ pub enum Refusal {
     Full,
     /// It would not be a task any more.
     Invalid(Vec<FieldFault>),
+    /// With those before it, it is more than may be done together.
+    TooMuch,
 }
+
+/// The most bytes of text of the tasks that operations done together come to: they are answered, and may be kept.
+pub const TEXT_MAX: usize = 4 * 1024 * 1024;
+/// The most of them that may concern a series: what is next is a search, and others may wait for its end.
+pub const SERIES_MAX: usize = 200;
 
 /// Where a task on the board goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +88,9 @@ pub struct Board<'c> {
     living: u64,
     pieces: BTreeMap<TaskId, Piece>,
     calendar: &'c dyn Recurrences,
+    /// Bytes of text, and operations with series, so far.
+    text: usize,
+    series: usize,
 }
 
 impl<'c> Board<'c> {
@@ -108,16 +118,25 @@ impl<'c> Board<'c> {
             living,
             pieces: pieces.collect(),
             calendar,
+            text: 0,
+            series: 0,
         }
     }
 
     /// Does an operation. One that is refused changes nothing.
     pub fn run(&mut self, operation: &Operation) -> Result<Outcome, Refusal> {
-        match operation {
+        if self.text > TEXT_MAX || self.series > SERIES_MAX {
+            return Err(Refusal::TooMuch);
+        }
+        let outcome = match operation {
             Operation::Create(new) => self.create(new.clone()).map(Outcome::task),
             Operation::Change(id, expected, change) => self.change(*id, expected, change).map(Outcome::task),
             Operation::Delete(id, expected) => self.delete(*id, expected).map(|()| Outcome::Deleted(*id)),
+        };
+        if let Ok(Outcome::Task(task)) = &outcome {
+            self.text += task.text_bytes();
         }
+        outcome
     }
 
     /// What is on it, by id.
@@ -153,6 +172,8 @@ impl<'c> Board<'c> {
 
     fn change(&mut self, id: TaskId, expected: &Expected, change: &TaskChange) -> Result<Task, Refusal> {
         let mut task = self.living(id, expected)?.clone();
+        let concerns_series = task.recurrence.is_some() || task.handed_on.is_some() || change.rule.is_some();
+        self.series += usize::from(concerns_series && change.concerns_series());
         let is_untouched = |id| {
             let successor = self.living(id, &Expected::Any);
             successor.is_ok_and(|successor| successor.version == 1)
@@ -293,5 +314,27 @@ mod tests {
         assert_eq!(board.run(&delete(3, 1)), Ok(Outcome::Deleted(TaskId(3))));
         assert!(board.run(&Operation::Create(daily("more"))).is_ok());
         assert_eq!(board.run(&toggle(3)), Err(Refusal::Absent));
+    }
+
+    #[test]
+    fn what_is_done_together_is_bounded() {
+        let mut long = board(u32::MAX);
+        let new = NewTask {
+            description: super::super::Description::parse(&"x".repeat(10_000)).ok(),
+            ..daily("long")
+        };
+        let done = (0..1000).filter(|_| long.run(&Operation::Create(new.clone())).is_ok());
+        assert_eq!(done.count(), TEXT_MAX / 10_004 + 1);
+        assert_eq!(long.run(&toggle(3)), Err(Refusal::TooMuch));
+        let mut flips = board(u32::MAX);
+        let done = (0..1000).filter(|_| flips.run(&toggle(3)).is_ok());
+        assert_eq!(done.count(), SERIES_MAX + 1);
+        let rename = TaskChange {
+            title: Title::parse("x").ok(),
+            ..TaskChange::default()
+        };
+        let mut renamed = board(u32::MAX);
+        let rename = Operation::Change(TaskId(3), Expected::Any, rename);
+        assert!((0..1000).all(|_| renamed.run(&rename).is_ok()));
     }
 }

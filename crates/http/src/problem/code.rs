@@ -160,6 +160,10 @@ codes! {
         "Too many requests of this user are under way",
         "As many requests of this user are being served as the service allows to one user at once. Nothing was changed.",
         "Send fewer requests at the same time, and repeat this one when another is answered.";
+    TooManyKeys "too-many-keys" TOO_MANY_REQUESTS "Too many idempotency keys",
+        "Too many idempotency keys; please try again later",
+        "As many requests with an Idempotency-Key of this user are remembered as the service remembers of one user, by their number or by the length of their answers. Nothing was changed.",
+        "Send the request without a key, or again after the seconds that Retry-After names.";
     HeadersTooLarge "headers-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "Headers too large",
         "The request has too many or too large headers",
         "The request has more than 64 header fields, or more than 16384 bytes of them.",

@@ -232,7 +232,7 @@ fn provocations() -> Vec<(Code, Mocks, TestRequest)> {
             post("/api/1/tasks", r#"{"title":"milk"}"#).insert_header(("idempotency-key", "reused")),
         ),
         (
-            Code::TooManyAttempts,
+            Code::TooManyKeys,
             Mocks::default().with_task(),
             post("/api/1/tasks", r#"{"title":"milk"}"#).insert_header(("idempotency-key", "too-many")),
         ),

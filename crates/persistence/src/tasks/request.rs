@@ -1,7 +1,7 @@
 //! Requests that may come again.
 
 use errand_application::ports::{Request, Worked};
-use errand_domain::idempotency::{AT_ONCE, KEPT, MOST, over};
+use errand_domain::idempotency::{AT_ONCE, BYTES_MAX, KEPT, MOST, over};
 use errand_domain::task::Outcome;
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::prelude::DateTimeUtc;
@@ -26,10 +26,10 @@ const CORRUPT: Failure = Failure::Corrupt {
     column: "answer",
 };
 
-/// The request of this key, if it is not over, and since when there are as many as may be, if there are.
+/// The request of this key, if it is not over, and the oldest time of all if there are as many as may be.
 const KNOWN: Sql = Sql::both(
-    "SELECT k.fingerprint, k.answer, (SELECT o.created_at FROM idempotency_keys o WHERE o.user_id = $1 \
-     AND o.created_at > $3 ORDER BY o.created_at DESC LIMIT 1 OFFSET $4) AS full_since \
+    "SELECT k.fingerprint, k.answer, (SELECT CASE WHEN count(*) >= $4 OR sum(o.size) >= $5 \
+     THEN min(o.created_at) END FROM idempotency_keys o WHERE o.user_id = $1 AND o.created_at > $3) AS full_since \
      FROM task_counters c LEFT JOIN idempotency_keys k \
      ON k.user_id = c.user_id AND k.key = $2 AND k.created_at > $3 WHERE c.user_id = $1",
 );
@@ -53,7 +53,8 @@ pub async fn known(
         owner.0.into(),
         request.key.as_str().into(),
         over(at).as_chrono().into(),
-        i64::from(MOST - 1).into(),
+        i64::from(MOST).into(),
+        i64::from(BYTES_MAX).into(),
     ];
     let found = Known::find_by_statement(KNOWN.with(tx, values)).one(tx).await?;
     let Some(Known {
@@ -82,20 +83,67 @@ pub async fn known(
     }))
 }
 
+/// The answers that hold a task: what is looked for is there as nothing but the beginning of its row, because
+/// quotes in a text are not bare.
+const HOLDING: Sql = Sql {
+    postgres: "SELECT key, answer FROM idempotency_keys WHERE user_id = $1 AND strpos(answer, $2) > 0",
+    sqlite: "SELECT key, answer FROM idempotency_keys WHERE user_id = $1 AND instr(answer, $2) > 0",
+};
+
+const REPLACE: Sql =
+    Sql::both("UPDATE idempotency_keys SET answer = $3, size = length($3) WHERE user_id = $1 AND key = $2");
+
+#[derive(FromQueryResult)]
+struct Holding {
+    key: String,
+    answer: String,
+}
+
+/// Erases a task from the answers that hold it. The requests stay known. The owner's row is locked.
+pub async fn erase(tx: &Tx, owner: UserId, id: TaskId, at: Timestamp) -> Result<(), Failure> {
+    let begins = format!("{{\"user_id\":{owner},\"id\":{id},");
+    let values = [owner.0.into(), begins.into()];
+    let holding = Holding::find_by_statement(HOLDING.with(tx, values))
+        .all(tx)
+        .await?;
+    for Holding { key, answer } in holding {
+        let kept: Vec<Kept> = serde_json::from_str(&answer).map_err(|_| CORRUPT)?;
+        let kept = kept.into_iter().map(|kept| match kept {
+            Kept::Task(row) if row.id == id.0 => {
+                let erased = row.task()?.erased(at);
+                Ok(Kept::Task(Box::new(Row::from(&erased))))
+            }
+            kept => Ok(kept),
+        });
+        let kept: Vec<Kept> = kept.collect::<Result<_, Failure>>()?;
+        let answer = serde_json::to_string(&kept).map_err(|_| CORRUPT)?;
+        let values = [owner.0.into(), key.into(), answer.into()];
+        tx.execute_raw(REPLACE.with(tx, values)).await?;
+    }
+    Ok(())
+}
+
+/// The owner's row first, as everywhere.
+const PURGE: Sql = Sql {
+    postgres: "DELETE FROM idempotency_keys WHERE user_id = \
+               (SELECT user_id FROM task_counters WHERE user_id = $1 FOR NO KEY UPDATE) AND created_at <= $2",
+    sqlite: "DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at <= $2",
+};
+
 /// Forgets all that is over.
 pub async fn purge(conn: &Conn<'_>, owner: UserId, at: Timestamp) -> Result<(), Failure> {
-    let all = Sql::both("DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at <= $2");
     let values = [owner.0.into(), over(at).as_chrono().into()];
-    conn.execute_raw(all.with(conn, values)).await?;
+    conn.execute_raw(PURGE.with(conn, values)).await?;
     Ok(())
 }
 
 /// In the place of one that is over, if there is one of this key.
 macro_rules! remember {
     () => {
-        "INSERT INTO idempotency_keys (user_id, key, fingerprint, answer, created_at) VALUES ($1, $2, $3, $4, $5) \
+        "INSERT INTO idempotency_keys (user_id, key, fingerprint, answer, size, created_at) \
+         VALUES ($1, $2, $3, $4, length($4), $5) \
          ON CONFLICT (user_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
-         answer = excluded.answer, created_at = excluded.created_at"
+         answer = excluded.answer, size = excluded.size, created_at = excluded.created_at"
     };
 }
 

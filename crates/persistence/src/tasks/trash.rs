@@ -10,7 +10,7 @@ use sea_orm::{
     Select, Statement, Value,
 };
 
-use super::{columns, living, not_written, versions};
+use super::{columns, living, not_written, request, versions, work};
 use crate::db::{Conn, Db, Tx};
 use crate::entities::tasks::{Column, Entity, ROW, Row, TrashRow};
 use crate::error::Failure;
@@ -266,36 +266,32 @@ async fn restore_by_the_domain(tx: &Tx, input: &Restoration) -> Result<Restored,
     Ok(Restored::Task(task))
 }
 
-/// What is left can be read by a version of errand that knows nothing of erasing.
-macro_rules! erase {
-    ($owner:expr) => {
-        concat!(
-            "UPDATE tasks SET erased_at = $3, title = 'erased', title_folded = 'erased', description = NULL, \
-             description_folded = NULL, priority = 1, due_at = NULL, due_is_date = false, tags = '[]', \
-             tag_keys = '', completed_at = NULL, created_at = deleted_at, updated_at = deleted_at, \
-             recurrence = NULL, recurrence_from = NULL, recurrence_meant = NULL, time_zone = NULL, \
-             handed_on = NULL, successor_id = NULL, \
-             version = version + 1 WHERE user_id = ",
-            $owner,
-            " AND id = $2 AND deleted_at > $4 AND erased_at IS NULL"
-        )
-    };
-}
+/// What is left can be read by a version of errand that knows nothing of erasing. The owner's row is locked.
+const ERASE: Sql = Sql::both(
+    "UPDATE tasks SET erased_at = $3, title = 'erased', title_folded = 'erased', description = NULL, \
+     description_folded = NULL, priority = 1, due_at = NULL, due_is_date = false, tags = '[]', \
+     tag_keys = '', completed_at = NULL, created_at = deleted_at, updated_at = deleted_at, \
+     recurrence = NULL, recurrence_from = NULL, recurrence_meant = NULL, time_zone = NULL, \
+     handed_on = NULL, successor_id = NULL, version = version + 1 \
+     WHERE user_id = $1 AND id = $2 AND deleted_at > $4 AND erased_at IS NULL",
+);
 
-const ERASE: Sql = Sql {
-    postgres: erase!(owner!()),
-    sqlite: erase!("$1"),
-};
-
-pub async fn erase(conn: &Conn<'_>, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, Failure> {
+pub async fn erase(tx: &Tx, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, Failure> {
+    if work::begin(tx, owner).await?.is_none() {
+        return Ok(false);
+    }
     let values = [
         owner.0.into(),
         id.0.into(),
         at.as_chrono().into(),
         trash::over(at).as_chrono().into(),
     ];
-    let done = conn.execute_raw(ERASE.with(conn, values)).await?;
-    Ok(done.rows_affected() == 1)
+    let done = tx.execute_raw(ERASE.with(tx, values)).await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    request::erase(tx, owner, id, at).await?;
+    Ok(true)
 }
 
 macro_rules! purge {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use errand_application::ports::{StoreError, Work, Worked};
-use errand_domain::task::{Board, Fate, Operation, Outcome, Piece, Recurrences, Refusal, Task};
+use errand_domain::task::{Board, Fate, Operation, Outcome, Piece, Recurrences, Refusal, TEXT_MAX, Task};
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QuerySelect,
+    PaginatorTrait, QueryFilter, QuerySelect, Value,
 };
 
 use super::{columns, living, numbers, request, trash};
@@ -90,7 +90,9 @@ impl Unit {
         calendar: &dyn Recurrences,
     ) -> Result<Result<Vec<Outcome>, Vec<(usize, Refusal)>>, Failure> {
         let Self { owner, last_id } = self;
-        let tasks = concerned(tx, owner, operations).await?;
+        let Some(tasks) = concerned(tx, owner, operations).await? else {
+            return Ok(Err(vec![(0, Refusal::TooMuch)]));
+        };
         // Who was never given so many ids cannot have so many tasks; only others are counted.
         let given = last_id.saturating_add(i64::try_from(operations.len()).unwrap_or(i64::MAX));
         let count = if given > i64::from(most) {
@@ -115,17 +117,20 @@ impl Unit {
     }
 }
 
-macro_rules! concerned {
+macro_rules! is_concerned {
     ($ids:literal) => {
         concat!(
-            "SELECT ",
-            columns!(),
-            " FROM tasks WHERE user_id = $1 AND deleted_at IS NULL AND (id IN (",
+            "user_id = $1 AND deleted_at IS NULL AND id IN (",
             $ids,
-            ") OR id IN (SELECT t.successor_id FROM tasks t WHERE t.user_id = $1 AND t.id IN (",
+            " UNION SELECT t.successor_id FROM tasks t WHERE t.user_id = $1 AND t.id IN (",
             $ids,
-            ")))"
+            "))"
         )
+    };
+}
+macro_rules! concerned {
+    ($ids:literal) => {
+        concat!("SELECT ", columns!(), " FROM tasks WHERE ", is_concerned!($ids))
     };
 }
 
@@ -134,19 +139,59 @@ const CONCERNED: Sql = Sql {
     sqlite: concerned!("SELECT value FROM json_each($2)"),
 };
 
-/// The living tasks that the operations name, and those that follow them.
-async fn concerned(tx: &Tx, owner: UserId, operations: &[Operation]) -> Result<Vec<Task>, Failure> {
+macro_rules! text {
+    ($ids:literal, $bytes:literal) => {
+        concat!(
+            "SELECT CAST(coalesce(sum(",
+            $bytes,
+            "(title) + coalesce(",
+            $bytes,
+            "(description), 0)), 0) AS bigint) AS bytes FROM tasks WHERE ",
+            is_concerned!($ids)
+        )
+    };
+}
+
+/// The length of what they hold.
+const TEXT: Sql = Sql {
+    postgres: text!("SELECT unnest($2)", "octet_length"),
+    sqlite: text!("SELECT value FROM json_each($2)", "length"),
+};
+
+/// So few tasks hold no more text than may be read at once.
+const FEW: usize = 50;
+
+#[derive(FromQueryResult)]
+struct Text {
+    bytes: i64,
+}
+
+/// Whether so many ids are of more text than may be read at once.
+async fn is_too_much(tx: &Tx, values: [Value; 2]) -> Result<bool, Failure> {
+    let text = Text::find_by_statement(TEXT.with(tx, values)).one(tx).await?;
+    let bytes = text.map_or(0, |text| usize::try_from(text.bytes).unwrap_or_default());
+    Ok(bytes > 2 * TEXT_MAX)
+}
+
+/// The living tasks that the operations name, and those that follow them; `None` if they are too much.
+async fn concerned(tx: &Tx, owner: UserId, operations: &[Operation]) -> Result<Option<Vec<Task>>, Failure> {
     let named = operations.iter().filter_map(|operation| match operation {
         Operation::Create(_) => None,
         Operation::Change(id, ..) | Operation::Delete(id, _) => Some(id.0),
     });
     let named: Vec<i64> = named.collect();
     if named.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
-    let values = [owner.0.into(), numbers(tx.get_database_backend(), Some(&named))];
-    let rows = Row::find_by_statement(CONCERNED.with(tx, values)).all(tx).await?;
-    rows.into_iter().map(Row::task).collect()
+    let values = || [owner.0.into(), numbers(tx.get_database_backend(), Some(&named))];
+    if named.len() > FEW && is_too_much(tx, values()).await? {
+        return Ok(None);
+    }
+    let rows = Row::find_by_statement(CONCERNED.with(tx, values()))
+        .all(tx)
+        .await?;
+    let tasks: Result<Vec<_>, _> = rows.into_iter().map(Row::task).collect();
+    tasks.map(Some)
 }
 
 async fn write(
