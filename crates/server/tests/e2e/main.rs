@@ -33,6 +33,7 @@ mod paging;
 mod pooler;
 mod races;
 mod readme;
+mod recurrence;
 mod replicas;
 mod rolling;
 mod row_level_security;
