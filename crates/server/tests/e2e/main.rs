@@ -20,6 +20,7 @@ mod doctor;
 mod errors;
 mod events;
 mod fairness;
+mod idempotency;
 mod idle;
 mod isolation;
 mod limits;
