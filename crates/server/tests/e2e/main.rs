@@ -13,6 +13,7 @@ mod aborts;
 mod accounts;
 mod administration;
 mod attacks;
+mod batch;
 mod bodies;
 mod conditions;
 mod crashes;
