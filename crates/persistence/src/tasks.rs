@@ -173,8 +173,12 @@ impl TaskStore for Tasks {
         let input = (owner, most, at);
         // Run twice it removes no more than is over.
         self.db
-            .write_repeatable(Scope::Owner(owner), input, |conn, (owner, most, at)| {
-                Box::pin(trash::purge(conn, *owner, *most, *at))
+            .write_all(Scope::Owner(owner), input, true, |tx, (owner, most, at)| {
+                Box::pin(async move {
+                    let removed = trash::purge(&tx.into(), *owner, *most, *at).await?;
+                    request::forget(tx, *owner, *at).await?;
+                    Ok(removed)
+                })
             })
             .await
     }

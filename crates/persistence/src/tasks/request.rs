@@ -78,6 +78,15 @@ const FORGET: Sql = Sql::both(
      ORDER BY k.created_at, k.key LIMIT $4))",
 );
 
+/// Forgets all that is over, with what was answered: of who sends no key any more nothing goes otherwise.
+pub async fn forget(tx: &Tx, owner: UserId, at: Timestamp) -> Result<(), Failure> {
+    Entity::delete_of(owner)
+        .filter(Column::CreatedAt.lte(over(at).as_chrono()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 /// Keeps what a request came to, and forgets some of what is over.
 pub async fn remember(
     tx: &Tx,

@@ -570,6 +570,17 @@ async fn a_key_is_forgotten_after_a_day(backend: Backend) {
         "UPDATE idempotency_keys SET created_at = {past} WHERE user_id = {} AND key = 'old' RETURNING user_id",
         ann.id
     );
+    let kept = format!("SELECT count(*) FROM idempotency_keys WHERE user_id = {}", ann.id);
+    assert_eq!(beneath(&service, &sql).await, ann.id);
+    // Its answer goes with it, with the next request or by hand.
+    let purged = service.command(&["purge"], "");
+    assert!(
+        purged.status.success(),
+        "{}",
+        String::from_utf8_lossy(&purged.stderr)
+    );
+    assert_eq!(beneath(&service, &kept).await, 1);
+    assert!(!replayed(&post(api, &ann, "old", &body).await, 201));
     assert_eq!(beneath(&service, &sql).await, ann.id);
     assert!(replayed(&post(api, &ann, "young", &body).await, 201));
     reused(&post(api, &ann, "young", &json!({"title": "b"})).await);
@@ -578,6 +589,5 @@ async fn a_key_is_forgotten_after_a_day(backend: Backend) {
         201
     ));
     reused(&post(api, &ann, "old", &body).await);
-    let kept = format!("SELECT count(*) FROM idempotency_keys WHERE user_id = {}", ann.id);
     assert_eq!(beneath(&service, &kept).await, 2);
 }
