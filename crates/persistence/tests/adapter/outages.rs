@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use errand_application::ports::StoreError;
+use errand_application::ports::{StoreError, Worked};
 use errand_conformance::Harness;
+use errand_domain::task::Operation;
 use errand_domain::{TaskId, UserId};
 use errand_persistence::{CheckError, DatabaseUrl, Settings};
 use errand_testbed::{Postgres, Proxy};
 
-use crate::support::{PostgreSql, UNLIMITED, at, open, register, stores, task};
+use crate::support::{PostgreSql, UNLIMITED, at, keyed, open, register, stores, task};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_is_unavailable_in_time() {
@@ -144,6 +145,51 @@ async fn a_deletion_whose_answer_is_lost_is_not_repeated() {
         let error = deleted.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         assert!(!stores.tasks.delete(owner, id, at(2)).await.unwrap());
+    }
+}
+
+/// By its key a request is found out to be done; without one nobody knows, and nobody is told that it was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn work_whose_commit_is_lost_is_repeated_if_it_has_a_key() {
+    for (guarded, has_key) in [(false, true), (true, true), (false, false), (true, false)] {
+        let proxy = Proxy::start(Postgres::shared().addr()).await;
+        let port = Some(proxy.addr().port());
+        let postgres = if guarded {
+            PostgreSql::guarded_at(port).await
+        } else {
+            PostgreSql::at(port).await
+        };
+        let stores = postgres.stores();
+        let owner = register(&stores, "ann").await;
+        let mut work = keyed("key", vec![Operation::Create(task("t"))], at(1));
+        if !has_key {
+            work.request = None;
+        }
+        let mut outside = postgres.admin().await;
+        proxy.set_delay(Duration::from_millis(200));
+        let cutting = async {
+            let mut made = 0_i64;
+            while made == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                let look = sqlx::query_scalar("SELECT count(*) FROM tasks");
+                made = look.fetch_one(&mut outside).await.unwrap();
+            }
+            proxy.cut_all();
+            proxy.set_delay(Duration::ZERO);
+        };
+        let (worked, ()) = tokio::join!(stores.tasks.work(owner, &work), cutting);
+        if has_key {
+            let Worked::Done { outcomes, replayed } = worked.unwrap() else {
+                panic!("it was done");
+            };
+            assert_eq!((outcomes.len(), replayed), (1, true));
+        } else {
+            let error = worked.unwrap_err();
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        }
+        let look = sqlx::query_scalar("SELECT count(*) FROM tasks");
+        let made: i64 = look.fetch_one(&mut outside).await.unwrap();
+        assert_eq!(made, 1, "guarded {guarded}, with a key {has_key}");
     }
 }
 

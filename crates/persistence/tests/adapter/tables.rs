@@ -3,7 +3,7 @@
 use errand_application::ports::{EndedCursor, Start, StoreError};
 use errand_conformance::Harness;
 use errand_domain::TaskId;
-use errand_domain::task::{Completion, TaskChange};
+use errand_domain::task::{Completion, Due, NewTask, Recurrence, RecurrenceFrom, Rule, TaskChange};
 use sqlx::AssertSqlSafe;
 
 use errand_domain::session::MAX_PER_USER;
@@ -323,3 +323,49 @@ forgotten!(
     PostgreSql,
     "timestamptz '2027-01-14' + i * interval '1 second'"
 );
+
+/// What a version writes that knows nothing of series.
+macro_rules! refused {
+    ($name:ident, $harness:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let harness = $harness::fresh().await;
+            let stores = harness.stores();
+            let mut outside = harness.outside().await;
+            let owner = register(&stores, "ann").await;
+            let new = NewTask {
+                due: Due::parse("2026-03-01").ok(),
+                recurrence: Some(Recurrence::new(
+                    Rule::parse("daily").unwrap(),
+                    RecurrenceFrom::Due,
+                )),
+                ..task("t")
+            };
+            for key in ["1", "2"] {
+                let made = stores
+                    .tasks
+                    .create(owner, key, &new, UNLIMITED, at(1))
+                    .await;
+                assert!(made.unwrap().task().is_some());
+            }
+            let done = TaskChange::completing(Completion::Set(true));
+            stores
+                .tasks
+                .change(owner, TaskId(1), &done, at(2))
+                .await
+                .unwrap()
+                .unwrap();
+            for old in [
+                "UPDATE tasks SET completed_at = updated_at, version = version + 1 WHERE id = 2",
+                "UPDATE tasks SET due_at = NULL, version = version + 1 WHERE id = 2",
+                "UPDATE tasks SET completed_at = NULL, version = version + 1 WHERE id = 1",
+            ] {
+                let error = sqlx::query(old).execute(&mut outside).await.unwrap_err();
+                let kind = error.as_database_error().unwrap().kind();
+                assert_eq!(kind, sqlx::error::ErrorKind::CheckViolation, "{old}");
+            }
+        }
+    };
+}
+refused!(a_series_is_not_ended_unseen_on_sqlite, Sqlite);
+refused!(a_series_is_not_ended_unseen_on_postgres, PostgreSql);

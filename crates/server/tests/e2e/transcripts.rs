@@ -33,7 +33,14 @@ struct Script<'a> {
 
 impl Script<'_> {
     async fn send(&mut self, method: &str, path: &str, body: Value) -> Answer {
+        self.send_with(None, method, path, body).await
+    }
+
+    async fn send_with(&mut self, key: Option<&str>, method: &str, path: &str, body: Value) -> Answer {
         let mut request = self.api.request(method, path);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         if !self.token.is_empty() {
             request = request.bearer(&self.token);
         }
@@ -222,6 +229,7 @@ async fn transcript(backend: Backend) -> Vec<String> {
     ] {
         s.send(method, path, Value::Null).await;
     }
+    series_and_batches(&mut s).await;
     for sort in ["created_at", "updated_at", "title", "due_date", "priority"] {
         for order in ["asc", "desc"] {
             s.send(
@@ -291,10 +299,71 @@ async fn transcript(backend: Backend) -> Vec<String> {
     s.lines
 }
 
+/// Tasks that repeat, requests that come again, and operations that are done together.
+async fn series_and_batches(s: &mut Script<'_>) {
+    let tasks = "/api/2/tasks";
+    for task in [
+        json!({"title": "daily", "due_date": "2026-03-01", "recurrence": "daily"}),
+        json!({"title": "clock", "due_date": "2026-03-28T02:30:00+01:00", "time_zone": "Europe/Berlin",
+            "recurrence": "FREQ=DAILY;COUNT=3"}),
+        json!({"title": "old", "due_date": "2026-01-31", "recursion_pattern": "monthly", "recurrence_from": "due"}),
+        json!({"title": "a", "recurrence": "daily"}),
+        json!({"title": "a", "due_date": "2026-03-01", "recurrence": "FREQ=SECONDLY", "time_zone": "No Where"}),
+        json!({"title": "a", "due_date": "2026-03-01", "recurrence": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}),
+        json!({"title": "a", "due_date": "2026-03-01", "recurrence": "daily", "completed": true}),
+    ] {
+        s.send("POST", tasks, task).await;
+    }
+    // 8, 9 and 10 repeat, whatever came before them.
+    for (id, change) in [
+        (8, json!({"completed": true})),
+        (8, json!({"completed": false})),
+        (8, json!({"completed": true})),
+        (8, json!({"recurrence": "weekly"})),
+        (9, json!({"completed": true, "title": "clock was here"})),
+        (10, json!({"recurrence": null, "time_zone": "Asia/Tokyo"})),
+        (10, json!({"recurrence": "weekly", "due_date": null})),
+        (
+            10,
+            json!({"recurrence": "FREQ=WEEKLY;UNTIL=20270101", "recurrence_from": "due"}),
+        ),
+        (11, json!({"title": "taken back"})),
+    ] {
+        s.send("PUT", &format!("{tasks}/{id}"), change).await;
+    }
+    let body = json!({"title": "once", "due_date": "2026-03-01", "recurrence": "daily"});
+    for (key, method, path, body) in [
+        ("k", "POST", "/tasks", body.clone()),
+        ("k", "POST", "/tasks", body),
+        ("k", "POST", "/tasks", json!({"title": "other"})),
+        ("t", "PATCH", "/tasks/10/complete", Value::Null),
+        ("t", "PATCH", "/tasks/10/complete", Value::Null),
+        ("t", "PATCH", "/tasks/9/complete", Value::Null),
+        ("a b", "POST", "/tasks", json!({"title": "x"})),
+    ] {
+        s.send_with(Some(key), method, &format!("/api/2{path}"), body)
+            .await;
+    }
+    for operations in [
+        json!([]),
+        json!([{"op": "create", "task": {"title": "batch", "tags": "b,a"}}, {"op": "complete", "id": 9, "completed": false},
+            {"op": "update", "id": 8, "task": {"priority": "high"}}, {"op": "delete", "id": 10},
+            {"op": "complete", "id": 8}]),
+        json!([{"op": "delete", "id": 1}, {"op": "delete", "id": 1}, {"op": "update", "id": 999, "task": {"title": "x"}}]),
+        json!([{"op": "create", "task": {"title": ""}}, {"op": "burn"}, 7]),
+    ] {
+        let body = json!({"operations": operations});
+        for key in [None, Some("b")] {
+            s.send_with(key, "POST", "/api/2/batch", body.clone()).await;
+        }
+    }
+    s.send("GET", "/api/2/trash", Value::Null).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_databases_answer_alike() {
     let sqlite = transcript(Backend::Sqlite).await;
-    assert!(sqlite.len() > 100, "{}", sqlite.len());
+    assert!(sqlite.len() > 140, "{}", sqlite.len());
     for backend in [Backend::Postgres, Backend::PostgresRls] {
         let other = transcript(backend).await;
         for (a, b) in sqlite.iter().zip(&other) {

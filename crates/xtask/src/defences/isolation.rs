@@ -10,6 +10,9 @@ super::defences! {
     "tenant-in-walk" {
         "persistence/src/tasks/walk.rs": "FROM task_walks WHERE user_id = $1 AND id = $2" => "FROM task_walks WHERE user_id > $1 - $1 AND id = $2";
     }
+    "tenant-in-work" {
+        "persistence/src/tasks/work.rs": " FROM tasks WHERE user_id = $1 AND deleted_at IS NULL AND (id IN (" => " FROM tasks WHERE user_id > $1 - $1 AND deleted_at IS NULL AND (id IN (";
+    }
     "task-numbers" {
         "persistence/src/tasks/create.rs": "SELECT c.user_id, c.last_task_id + 1, $2" => "SELECT c.user_id, (SELECT max(last_task_id) FROM task_counters) + 1, $2";
     }
@@ -17,19 +20,19 @@ super::defences! {
     "body-fields" {
         "http/src/fields.rs": "    /// Whether the field is there and not null.\n" => "    pub(crate) fn number(&self, name: &str) -> Option<i64> {\n        self.map.get(name)?.as_i64()\n    }\n\n    /// Whether the field is there and not null.\n";
         "application/src/actor.rs": "    pub(crate) fn new(" => "    pub fn new(";
-        "http/src/tasks.rs": "    let new = new_task(body.0)?;\n    let task = services.tasks.create(&actor, &new).await?;\n" => r#"    let owner = body.0.number("user_id").map_or(actor.user(), errand_domain::UserId);
+        "http/src/tasks.rs": "    let new = new_task(body.0).map_err(invalid)?;\n    let made = services.tasks.create(&actor, &new, request).await?;\n" => r#"    let owner = body.0.number("user_id").map_or(actor.user(), errand_domain::UserId);
     let wanted = body.0.number("id");
-    let new = new_task(body.0)?;
+    let new = new_task(body.0).map_err(invalid)?;
     let actor = Actor::new(owner, actor.session());
-    let mut task = services.tasks.create(&actor, &new).await?;
-    task.id = wanted.map_or(task.id, TaskId);
+    let mut made = services.tasks.create(&actor, &new, request).await?;
+    made.value.id = wanted.map_or(made.value.id, TaskId);
 "#;
-        "http/src/tasks.rs": "    let change = task_change(body.0)?;\n    let expected = expected(&req)?;\n    let task = services\n        .tasks\n        .change(&actor, id(&req)?, &expected, &change)\n        .await?;\n" => r#"    let owner = body.0.number("user_id").map_or(actor.user(), errand_domain::UserId);
+        "http/src/tasks.rs": "    let change = task_change(body.0).map_err(invalid)?;\n    let expected = expected(&req)?;\n    let changed = services\n        .tasks\n        .change(&actor, id(&req)?, &expected, &change, None)\n        .await?;\n" => r#"    let owner = body.0.number("user_id").map_or(actor.user(), errand_domain::UserId);
     let wanted = body.0.number("id").map_or_else(|| id(&req), |id| Ok(TaskId(id)));
-    let change = task_change(body.0)?;
+    let change = task_change(body.0).map_err(invalid)?;
     let actor = Actor::new(owner, actor.session());
     let expected = expected(&req)?;
-    let task = services.tasks.change(&actor, wanted?, &expected, &change).await?;
+    let changed = services.tasks.change(&actor, wanted?, &expected, &change, None).await?;
 "#;
         "http/src/accounts.rs": "    let email = fields.required(\"email\", Email::parse);\n" => "    let id = fields.number(\"id\").map(UserId);\n    let email = fields.required(\"email\", Email::parse);\n";
         "http/src/accounts.rs": "    let grant = services.accounts.register(command).await?;\n" => "    let mut grant = services.accounts.register(command).await?;\n    grant.user.id = id.unwrap_or(grant.user.id);\n";
@@ -48,6 +51,7 @@ super::defences! {
     }
     "trash-hidden" {
         "persistence/src/tasks.rs": "        .columns(ROW)\n        .filter(Column::DeletedAt.is_null())\n" => "        .columns(ROW)\n";
+        "persistence/src/tasks/work.rs": " FROM tasks WHERE user_id = $1 AND deleted_at IS NULL AND (id IN (" => " FROM tasks WHERE user_id = $1 AND (id IN (";
     }
     "cursor-check" {
         "http/src/cursor.rs": "if self.check(position) != *check {" => "if false && self.check(position) != *check {";

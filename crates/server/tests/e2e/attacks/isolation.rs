@@ -12,13 +12,16 @@ attacks! {
         anothers_task_is_not_changed_by_its_path, anothers_task_is_not_completed_by_its_path,
         anothers_task_is_not_deleted_by_its_path, anothers_sessions_are_not_shown_by_their_path,
         anothers_sessions_are_not_ended_by_their_path, anothers_password_is_not_changed,
-        anothers_data_are_not_exported, anothers_account_is_not_deleted, who_exists_does_not_show;
+        anothers_data_are_not_exported, anothers_account_is_not_deleted, no_batch_is_done_for_another,
+        who_exists_does_not_show;
     "path-text": a_zero_before_ones_id_is_another_user, a_blank_behind_ones_id_is_another_user,
         a_plus_before_ones_id_is_another_user;
-    "tenant-in-scope": anothers_task_is_not_found_by_its_id, anothers_task_is_not_changed_by_its_id,
-        anothers_task_is_not_completed_by_its_id, a_search_does_not_find_anothers_tasks,
+    "tenant-in-scope": anothers_task_is_not_found_by_its_id, a_search_does_not_find_anothers_tasks,
         a_tag_does_not_find_anothers_tasks, a_count_does_not_count_anothers_tasks,
-        an_export_holds_nothing_of_another, no_order_shows_anothers_tasks;
+        an_export_holds_nothing_of_another, no_order_shows_anothers_tasks,
+        anothers_key_is_not_known;
+    "tenant-in-work": anothers_task_is_not_changed_by_its_id, anothers_task_is_not_completed_by_its_id,
+        anothers_task_is_not_shown_by_a_batch;
     "tenant-in-delete": anothers_task_is_not_deleted_by_its_id;
     "task-numbers": ones_ids_do_not_tell_of_anothers_tasks;
     "body-fields": a_task_is_not_made_for_the_user_in_the_body, a_task_is_not_given_away,
@@ -40,7 +43,8 @@ async fn foreign(scene: &Scene, method: &str, rest: &str) -> Answer {
         .request(method, &victim.path(rest))
         .bearer(&attacker.access);
     let body = json!({"title": "from outside", "completed": true, "password": attacker.password,
-        "current_password": attacker.password, "new_password": scene.password()});
+        "current_password": attacker.password, "new_password": scene.password(),
+        "operations": [{"op": "delete", "id": 1}]});
     let answer = request.json(&body).send().await;
     problem(&answer, 403, "wrong-user");
     assert_eq!(scene.snapshot(&victim).await, before);
@@ -53,6 +57,10 @@ async fn anothers_list_is_not_shown(scene: &Scene) {
 
 async fn anothers_task_is_not_shown(scene: &Scene) {
     foreign(scene, "GET", "/tasks/1").await;
+}
+
+async fn no_batch_is_done_for_another(scene: &Scene) {
+    foreign(scene, "POST", "/batch").await;
 }
 
 async fn no_task_is_made_for_another(scene: &Scene) {
@@ -176,6 +184,34 @@ async fn anothers_task_is_not_changed_by_its_id(scene: &Scene) {
 
 async fn anothers_task_is_not_completed_by_its_id(scene: &Scene) {
     by_id(scene, "PATCH", "/complete").await;
+}
+
+async fn anothers_task_is_not_shown_by_a_batch(scene: &Scene) {
+    let (attacker, victim) = scene.pair().await;
+    let before = scene.snapshot(&victim).await;
+    for operation in [
+        json!({"op": "update", "id": 2, "task": {"priority": "High", "user_id": victim.id}}),
+        json!({"op": "complete", "id": 3}),
+    ] {
+        let body = json!({"operations": [operation]});
+        let request = attacker.request(&scene.api, "POST", "/batch").json(&body);
+        super::scene::invalid(&request.send().await, "#/operations/0/id");
+    }
+    assert_eq!(scene.snapshot(&victim).await, before);
+}
+
+/// Who sends the key of somebody else is not told that it is known, nor what it was for.
+async fn anothers_key_is_not_known(scene: &Scene) {
+    let (attacker, victim) = scene.pair().await;
+    for person in [&victim, &attacker] {
+        let request = person
+            .request(&scene.api, "POST", "/tasks")
+            .header("idempotency-key", "guessed");
+        let answer = request.json(&json!({"title": "with a key"})).send().await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        assert_eq!(answer.header("idempotency-replayed"), None);
+        assert_eq!(answer.json()["user_id"], person.id);
+    }
 }
 
 async fn anothers_task_is_not_deleted_by_its_id(scene: &Scene) {
