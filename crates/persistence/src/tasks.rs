@@ -24,10 +24,11 @@ use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{Expected, NewTask, Recurrences, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
-use sea_orm::sea_query::ArrayType;
+use sea_orm::sea_query::{ArrayType, LockType};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QuerySelect, Select, Value};
 
-use crate::db::{Conn, Db};
+use crate::db::{Conn, Db, Tx};
+use crate::entities::task_counters;
 use crate::entities::tasks::{Column, Entity, ROW, Row};
 use crate::error::Failure;
 use crate::scope::{Owned, Scope};
@@ -215,6 +216,19 @@ async fn find(conn: &impl ConnectionTrait, owner: UserId, id: TaskId) -> Result<
         .one(conn)
         .await?;
     row.map(Row::task).transpose()
+}
+
+/// Locks the owner's row, so that nobody else writes for the owner until the transaction ends; the last id given,
+/// `None` if the account is gone. What a later statement reads is as the one before in the lock left it.
+async fn lock(tx: &Tx, owner: UserId) -> Result<Option<i64>, Failure> {
+    let last_id = task_counters::Entity::of(owner)
+        .select_only()
+        .column(task_counters::Column::LastTaskId)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple()
+        .one(tx)
+        .await?;
+    Ok(last_id)
 }
 
 /// The expected versions as one parameter; NULL for any.

@@ -10,7 +10,7 @@ use sea_orm::{
     Select, Statement, Value,
 };
 
-use super::{columns, living, not_written, request, versions, work};
+use super::{columns, living, lock, not_written, request, versions};
 use crate::db::{Conn, Db, Tx};
 use crate::entities::tasks::{Column, Entity, ROW, Row, TrashRow};
 use crate::error::Failure;
@@ -277,7 +277,7 @@ const ERASE: Sql = Sql::both(
 );
 
 pub async fn erase(tx: &Tx, owner: UserId, id: TaskId, at: Timestamp) -> Result<bool, Failure> {
-    if work::begin(tx, owner).await?.is_none() {
+    if lock(tx, owner).await?.is_none() {
         return Ok(false);
     }
     let values = [

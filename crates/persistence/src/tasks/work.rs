@@ -6,15 +6,13 @@ use errand_application::ports::{StoreError, Work, Worked};
 use errand_domain::task::{Board, Fate, Operation, Outcome, Piece, Recurrences, Refusal, TEXT_MAX, Task};
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::ActiveValue::NotSet;
-use sea_orm::sea_query::LockType;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QuerySelect, Value,
+    PaginatorTrait, QueryFilter, Value,
 };
 
-use super::{columns, living, numbers, request, trash};
+use super::{columns, living, lock, numbers, request, trash};
 use crate::db::{Db, Tx};
-use crate::entities::task_counters;
 use crate::entities::tasks::{ActiveModel, Column, Entity, Model, Row};
 use crate::error::Failure;
 use crate::scope::{Owned, Scope};
@@ -67,15 +65,9 @@ pub struct Unit {
     last_id: i64,
 }
 
-/// `None` if the account is gone. What a later statement reads is as the one before in the lock left it.
+/// `None` if the account is gone.
 pub async fn begin(tx: &Tx, owner: UserId) -> Result<Option<Unit>, Failure> {
-    let last_id: Option<i64> = task_counters::Entity::of(owner)
-        .select_only()
-        .column(task_counters::Column::LastTaskId)
-        .lock(LockType::NoKeyUpdate)
-        .into_tuple()
-        .one(tx)
-        .await?;
+    let last_id = lock(tx, owner).await?;
     Ok(last_id.map(|last_id| Unit { owner, last_id }))
 }
 

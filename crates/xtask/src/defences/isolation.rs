@@ -11,7 +11,7 @@ super::defences! {
         "persistence/src/tasks/walk.rs": "FROM task_walks WHERE user_id = $1 AND id = $2" => "FROM task_walks WHERE user_id > $1 - $1 AND id = $2";
     }
     "tenant-in-work" {
-        "persistence/src/tasks/work.rs": " FROM tasks WHERE user_id = $1 AND deleted_at IS NULL AND (id IN (" => " FROM tasks WHERE user_id > $1 - $1 AND deleted_at IS NULL AND (id IN (";
+        "persistence/src/tasks/work.rs": "user_id = $1 AND deleted_at IS NULL AND id IN (" => "user_id > $1 - $1 AND deleted_at IS NULL AND id IN (";
     }
     "task-numbers" {
         "persistence/src/tasks/create.rs": "SELECT c.user_id, c.last_task_id + 1, $2" => "SELECT c.user_id, (SELECT max(last_task_id) FROM task_counters) + 1, $2";
@@ -51,7 +51,7 @@ super::defences! {
     }
     "trash-hidden" {
         "persistence/src/tasks.rs": "        .columns(ROW)\n        .filter(Column::DeletedAt.is_null())\n" => "        .columns(ROW)\n";
-        "persistence/src/tasks/work.rs": " FROM tasks WHERE user_id = $1 AND deleted_at IS NULL AND (id IN (" => " FROM tasks WHERE user_id = $1 AND (id IN (";
+        "persistence/src/tasks/work.rs": "user_id = $1 AND deleted_at IS NULL AND id IN (" => "user_id = $1 AND id IN (";
     }
     "cursor-check" {
         "http/src/cursor.rs": "if self.check(position) != *check {" => "if false && self.check(position) != *check {";

@@ -80,7 +80,7 @@ pub const MUTANTS: &[Mutant] = &[
     // Operations of one owner come one after the other.
     Mutant {
         name: "board-lock",
-        file: "crates/persistence/src/tasks/work.rs",
+        file: "crates/persistence/src/tasks.rs",
         from: r".lock(LockType::NoKeyUpdate)",
         to: r"",
         test: &[
@@ -109,6 +109,31 @@ pub const MUTANTS: &[Mutant] = &[
         ],
         red: "a_known_request_is_not_done_again",
     },
+    // A request without a key is not repeated when its answer is lost.
+    Mutant {
+        name: "repeat-by-key-alone",
+        file: "crates/persistence/src/tasks/work.rs",
+        from: r"let repeatable = work.request.is_some();",
+        to: r"let repeatable = true;",
+        test: &[
+            "-p",
+            "errand-persistence",
+            "--test",
+            "adapter",
+            "--",
+            "outages::work",
+        ],
+        red: "work_whose_commit_is_lost_is_repeated_if_it_has_a_key",
+    },
+    // The keys of others take no room.
+    Mutant {
+        name: "room-of-the-owner",
+        file: "crates/persistence/src/tasks/request.rs",
+        from: r"FROM idempotency_keys o WHERE o.user_id = $1 AND",
+        to: r"FROM idempotency_keys o WHERE o.user_id > $1 - $1 AND",
+        test: &["-p", "errand-persistence", "--test", "adapter", "--", "requests"],
+        red: "keys_are_bounded_and_go_with_traffic_on_sqlite",
+    },
     // A key is of one request.
     Mutant {
         name: "fingerprint",
@@ -131,22 +156,6 @@ pub const MUTANTS: &[Mutant] = &[
         file: "crates/persistence/src/tasks/request.rs",
         from: r"ON k.user_id = c.user_id AND k.key = $2",
         to: r"ON k.user_id > c.user_id - c.user_id AND k.key = $2",
-        test: &[
-            "-p",
-            "errand-persistence",
-            "--test",
-            "adapter",
-            "--",
-            "sqlite::work",
-        ],
-        red: "another_owner_has_other_requests",
-    },
-    // What is put on the board is the owner's.
-    Mutant {
-        name: "tenant-on-the-board",
-        file: "crates/persistence/src/tasks/work.rs",
-        from: r" FROM tasks WHERE user_id = $1 AND deleted_at IS NULL AND (id IN (",
-        to: r" FROM tasks WHERE user_id > $1 - $1 AND deleted_at IS NULL AND (id IN (",
         test: &[
             "-p",
             "errand-persistence",
