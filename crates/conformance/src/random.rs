@@ -29,8 +29,13 @@ const SHORTENINGS: u32 = 400;
 
 /// Plays so many histories, each on a fresh store. Panics with the shortest history found and the seed if an
 /// answer differs from the model's. Blocks; to be called in a runtime with several
-/// threads.
+/// threads. `ERRAND_HISTORIES` in the environment asks for more.
 pub fn random_histories<H: Harness>(histories: u32, seed: u64) {
+    let wanted = std::env::var("ERRAND_HISTORIES").ok();
+    let wanted = wanted.map_or(histories, |number| {
+        number.parse().expect("ERRAND_HISTORIES is a number")
+    });
+    let histories = histories.max(wanted);
     let found = search(histories, seed, async || {
         let subject = H::fresh().await;
         (subject.stores(), subject)
