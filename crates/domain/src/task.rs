@@ -44,7 +44,7 @@ pub struct Task {
     pub tags: Tags,
     /// How it repeats. One that is done does not.
     pub recurrence: Option<Recurrence>,
-    /// What it gave on when it was done.
+    /// What it gave on when it was done. Open again it remembers that, if the successor has kept it.
     pub handed_on: Option<HandedOn>,
     /// When it was done; `None` while it is open.
     pub completed_at: Option<Timestamp>,
@@ -162,6 +162,17 @@ impl TaskChange {
     }
 }
 
+/// What became of the task that follows another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follower {
+    /// It was deleted.
+    Gone,
+    /// It was changed or restored: it goes its own way.
+    Touched,
+    /// It is as it was made.
+    Untouched,
+}
+
 /// What a change does, beside changing the task.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Applied {
@@ -208,7 +219,7 @@ impl Task {
     /// moves, `version` and `updated_at` included.
     ///
     /// A task that repeats and is completed gives its recurrence on to a successor, if its series goes on. Opened
-    /// again it takes both back, if the successor `is_untouched`; otherwise that one has the series.
+    /// again it takes both back, if its `follower` is untouched; otherwise that one has the series.
     ///
     /// This is the specification of `TaskStore::change_if`; an adapter may do it in one statement where no series
     /// is concerned.
@@ -217,7 +228,7 @@ impl Task {
         change: &TaskChange,
         now: Timestamp,
         calendar: &dyn Recurrences,
-        is_untouched: impl FnOnce(TaskId) -> bool,
+        follower: impl Fn(TaskId) -> Follower,
     ) -> Result<Applied, Vec<FieldFault>> {
         let mut next = self.clone();
         // Destructured, so that a new field cannot be forgotten.
@@ -247,12 +258,13 @@ impl Task {
 
         let given_on = self.handed_on.as_ref().map(|given| &given.recurrence.rule);
         let another = matches!(&rule, Some(Some(rule)) if Some(rule) != given_on);
-        let taken_back = if completed {
-            None
+        let reopened = self.is_completed() && !completed;
+        let taken_back = if reopened {
+            next.take_back(calendar, another, &follower)
         } else {
-            next.take_back(calendar, another, is_untouched)
+            None
         };
-        next.repeat(self, rule, recurrence_from)?;
+        next.repeat(self, rule, recurrence_from, &follower)?;
         if let Some(recurrence) = &next.recurrence
             && (&next.recurrence, next.due, &next.time_zone) != (&self.recurrence, self.due, &self.time_zone)
         {
@@ -281,14 +293,17 @@ impl Task {
         &mut self,
         calendar: &dyn Recurrences,
         another: bool,
-        is_untouched: impl FnOnce(TaskId) -> bool,
+        follower: &impl Fn(TaskId) -> Follower,
     ) -> Option<TaskId> {
+        let given = self.handed_on.take()?;
         let HandedOn {
             recurrence,
             successor,
-        } = self.handed_on.take()?;
+        } = given.clone();
+        let is_untouched = |id| follower(id) == Follower::Untouched;
         let fits = || check_series(&recurrence, self.due, self.time_zone.as_ref(), calendar).is_ok();
         if !(another || fits()) || !successor.is_none_or(is_untouched) {
+            self.handed_on = successor.is_some().then_some(given);
             return None;
         }
         self.recurrence = Some(recurrence);
@@ -305,9 +320,15 @@ impl Task {
         before: &Self,
         rule: Option<Option<Rule>>,
         from: Option<RecurrenceFrom>,
+        follower: &impl Fn(TaskId) -> Follower,
     ) -> Result<(), Vec<FieldFault>> {
         let known = before.recurrence.as_ref().map(|recurrence| &recurrence.rule);
-        let given_on = before.handed_on.as_ref().map(|given| &given.recurrence.rule);
+        // Somebody has it: it is given on for good, or it was taken back a moment ago.
+        let given_on = before.handed_on.as_ref().filter(|given| {
+            let is_there = |id| follower(id) != Follower::Gone;
+            before.is_completed() && given.successor.is_none() || given.successor.is_some_and(is_there)
+        });
+        let given_on = given_on.map(|given| &given.recurrence.rule);
         let done = before.is_completed() && self.is_completed();
         match rule {
             // What a client knew of a task is no wish of another recurrence: as it is, or as it was before it was
@@ -315,6 +336,7 @@ impl Task {
             Some(rule) if rule.as_ref() == known || (rule.is_some() && rule.as_ref() == given_on) => {}
             Some(Some(_)) if done => return Err(vec![is_done()]),
             Some(rule) => {
+                self.handed_on = None;
                 let last = self.recurrence.take();
                 let from = last.as_ref().map(|last| last.from).unwrap_or_default();
                 let meant = last.and_then(|last| last.meant);
@@ -580,7 +602,9 @@ mod tests {
     fn a_series_goes_on_in_a_successor() {
         let mut t = repeating("FREQ=DAILY;COUNT=2", "2026-03-01");
         let before = t.clone();
-        let done = t.apply(&completing(true), at(5), &Daily, |_| false).unwrap();
+        let done = t
+            .apply(&completing(true), at(5), &Daily, |_| Follower::Touched)
+            .unwrap();
         let successor = done.successor.unwrap();
         assert_eq!(t.recurrence, None, "the completed task keeps none");
         assert_eq!(successor.due, Some(Due::parse("2026-03-02").unwrap()));
@@ -589,26 +613,33 @@ mod tests {
             (given.rule.to_string().as_str(), given.from),
             ("FREQ=DAILY;COUNT=1", RecurrenceFrom::Completion)
         );
-        let again = t.apply(&completing(true), at(6), &Daily, |_| false).unwrap();
+        let again = t
+            .apply(&completing(true), at(6), &Daily, |_| Follower::Touched)
+            .unwrap();
         assert_eq!(again, Applied::default(), "done once");
 
         let mut last = Task::new(UserId(1), TaskId(2), successor, at(5));
-        let end = last.apply(&completing(true), at(7), &Daily, |_| false).unwrap();
+        let end = last
+            .apply(&completing(true), at(7), &Daily, |_| Follower::Touched)
+            .unwrap();
         assert!(end.changed && end.successor.is_none());
         let undone = last.apply(&completing(false), at(8), &Daily, |_| unreachable!());
         assert_eq!(undone.unwrap().taken_back, None);
         assert!(last.recurrence.is_some(), "the last one repeats again as well");
 
         t.handed_on.as_mut().unwrap().successor = Some(TaskId(2));
+        let t_given = t.handed_on.clone();
         let mut other = t.clone();
         let undone = t
-            .apply(&completing(false), at(9), &Daily, |id| id == TaskId(2))
+            .apply(&completing(false), at(9), &Daily, |_| Follower::Untouched)
             .unwrap();
         assert_eq!(undone.taken_back, Some(TaskId(2)));
         assert_eq!((&t.recurrence, &t.handed_on), (&before.recurrence, &None));
-        let undone = other.apply(&completing(false), at(9), &Daily, |_| false).unwrap();
+        let undone = other
+            .apply(&completing(false), at(9), &Daily, |_| Follower::Touched)
+            .unwrap();
         assert_eq!(undone.taken_back, None, "somebody touched it");
-        assert_eq!((other.recurrence, other.handed_on), (None, None));
+        assert_eq!((&other.recurrence, &other.handed_on), (&None, &t_given));
     }
 
     #[test]
@@ -619,39 +650,64 @@ mod tests {
             ..completing(completed)
         };
         let mut t = repeating("daily", "2026-03-01");
-        t.apply(&whole(Some(rule.clone()), true), at(5), &Daily, |_| false)
-            .unwrap();
+        t.apply(&whole(Some(rule.clone()), true), at(5), &Daily, |_| {
+            Follower::Touched
+        })
+        .unwrap();
         t.handed_on.as_mut().unwrap().successor = Some(TaskId(2));
         let after = t.clone();
-        let again = t.apply(&whole(Some(rule.clone()), true), at(6), &Daily, |_| false);
+        let again = t.apply(&whole(Some(rule.clone()), true), at(6), &Daily, |_| {
+            Follower::Touched
+        });
         assert_eq!(again, Ok(Applied::default()), "the same write once more");
         let weekly = Rule::parse("weekly").unwrap();
-        let other = t.apply(&whole(Some(weekly), true), at(6), &Daily, |_| false);
+        let other = t.apply(&whole(Some(weekly), true), at(6), &Daily, |_| Follower::Touched);
         assert_eq!(other.unwrap_err()[0].fault.code, "task-is-completed");
         assert_eq!(t, after);
         // The client knew the task as it was before, and the successor has its rule.
         let mut other = t.clone();
-        let undone = other.apply(&whole(Some(rule.clone()), false), at(7), &Daily, |_| false);
+        let undone = other.apply(&whole(Some(rule.clone()), false), at(7), &Daily, |_| {
+            Follower::Touched
+        });
         assert_eq!(undone.unwrap().taken_back, None);
         assert_eq!(other.recurrence, None, "one open task in a series");
+        let open = other.clone();
+        let again = other.apply(&whole(Some(rule.clone()), false), at(8), &Daily, |_| {
+            Follower::Touched
+        });
+        assert_eq!(again, Ok(Applied::default()), "nor with the same write once more");
+        assert_eq!(other, open);
+        let anew = other.apply(&whole(Some(rule.clone()), false), at(8), &Daily, |_| {
+            Follower::Gone
+        });
+        assert!(
+            anew.unwrap().changed,
+            "when nobody has it any more it can begin anew"
+        );
+        assert_eq!((other.recurrence.is_some(), other.handed_on), (true, None));
         // It comes with a rule of its own: the untouched successor of the old one goes.
         let mut another = t.clone();
         let own = TaskChange {
             due: Some(Some(Due::parse("2026-03-05T10:00:00Z").unwrap())),
             ..whole(Rule::parse("FREQ=DAILY;UNTIL=20270101T000000Z").ok(), false)
         };
-        let undone = another.apply(&own, at(7), &Daily, |_| true).unwrap();
+        let undone = another
+            .apply(&own, at(7), &Daily, |_| Follower::Untouched)
+            .unwrap();
         assert_eq!(undone.taken_back, Some(TaskId(2)));
         assert_eq!(another.recurrence.map(|given| Some(given.rule)), own.rule);
         // The client knew the completed task, which has no recurrence.
-        t.apply(&whole(None, false), at(7), &Daily, |_| true).unwrap();
+        t.apply(&whole(None, false), at(7), &Daily, |_| Follower::Untouched)
+            .unwrap();
         assert_eq!(t.recurrence.unwrap().rule, rule);
     }
 
     #[test]
     fn a_recurrence_fits_its_task() {
         let fault = |t: &mut Task, change| {
-            let faults = t.apply(&change, at(5), &Daily, |_| true).unwrap_err();
+            let faults = t
+                .apply(&change, at(5), &Daily, |_| Follower::Untouched)
+                .unwrap_err();
             (faults[0].field.clone(), faults[0].fault.code)
         };
         let without_due = TaskChange {
@@ -669,9 +725,13 @@ mod tests {
         };
         assert_eq!(fault(&mut t, time), ("recurrence".into(), "invalid-recurrence"));
         // Nothing to fit any more: the undo goes without it.
-        t.apply(&completing(true), at(6), &Daily, |_| true).unwrap();
-        t.apply(&without_due, at(7), &Daily, |_| true).unwrap();
-        let undone = t.apply(&completing(false), at(8), &Daily, |_| true).unwrap();
+        t.apply(&completing(true), at(6), &Daily, |_| Follower::Untouched)
+            .unwrap();
+        t.apply(&without_due, at(7), &Daily, |_| Follower::Untouched)
+            .unwrap();
+        let undone = t
+            .apply(&completing(false), at(8), &Daily, |_| Follower::Untouched)
+            .unwrap();
         assert_eq!((undone.taken_back, &t.recurrence), (None, &None));
 
         // Sent together they can be judged without the task.

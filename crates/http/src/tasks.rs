@@ -181,9 +181,10 @@ fn task_change(mut fields: Fields) -> Result<TaskChange, Vec<FieldFault>> {
     reason = "absent, null and a value are three things, as in a TaskChange"
 )]
 fn rule(fields: &mut Fields) -> Option<Option<Rule>> {
-    if fields.has("recurrence") {
+    if !fields.has(OLD_RECURRENCE) {
         return fields.nullable("recurrence", Rule::parse);
     }
+    // Never sent, so it is meant: whole tasks that are sent back have the new name as well.
     let old = fields.nullable(OLD_RECURRENCE, |text| match text {
         "" => Ok(None),
         text => Rule::parse(text).map(Some),

@@ -11,8 +11,7 @@ ALTER TABLE tasks
 -- What a version that knows nothing of series would leave behind is refused, or a series would end without a word.
 -- No row has these columns yet: there is nothing to be looked at.
 ALTER TABLE tasks
-    ADD CONSTRAINT tasks_open_series CHECK (recurrence IS NULL OR (completed_at IS NULL AND due_at IS NOT NULL)) NOT VALID,
-    ADD CONSTRAINT tasks_done_series CHECK (handed_on IS NULL OR completed_at IS NOT NULL) NOT VALID;
+    ADD CONSTRAINT tasks_open_series CHECK (recurrence IS NULL OR (completed_at IS NULL AND due_at IS NOT NULL)) NOT VALID;
 
 -- Requests that may come again, each with its answer. Written in the transaction of what was asked for.
 CREATE TABLE idempotency_keys (

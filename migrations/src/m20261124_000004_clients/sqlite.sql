@@ -5,8 +5,7 @@ ALTER TABLE tasks ADD COLUMN recurrence TEXT CONSTRAINT tasks_open_series
 ALTER TABLE tasks ADD COLUMN recurrence_from TEXT;
 ALTER TABLE tasks ADD COLUMN recurrence_meant TEXT;
 ALTER TABLE tasks ADD COLUMN time_zone TEXT;
-ALTER TABLE tasks ADD COLUMN handed_on TEXT CONSTRAINT tasks_done_series
-    CHECK (handed_on IS NULL OR completed_at IS NOT NULL);
+ALTER TABLE tasks ADD COLUMN handed_on TEXT;
 ALTER TABLE tasks ADD COLUMN successor_id INTEGER;
 
 -- Requests that may come again, each with its answer. Written in the transaction of what was asked for.

@@ -204,7 +204,7 @@ pub trait TaskStore: Send + Sync {
     }
 
     /// Does operations one after the other as [`errand_domain::task::Board`] does them, all in one step or none.
-    /// What a deletion removes beside (see [`Self::delete_if`]) is removed before the first.
+    /// What so many deletions remove beside (see [`Self::delete_if`]) is removed after the last.
     ///
     /// A request that is known is not done again: of parallel ones with one key one is done, and all are given what
     /// it came to. It is known in the same step in which it is done, for [`errand_domain::idempotency::KEPT`] at

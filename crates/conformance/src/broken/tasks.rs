@@ -8,7 +8,7 @@ use errand_application::ports::{
 };
 use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
-use errand_domain::task::{Completion, Description, Due, Expected, NewTask, Task, TaskChange};
+use errand_domain::task::{Completion, Description, Due, Expected, Follower, NewTask, Task, TaskChange};
 use errand_domain::trash::TrashPlace;
 use errand_domain::{TaskId, Timestamp, UserId};
 
@@ -373,7 +373,7 @@ impl TaskStore for Broken {
             }
             self.spoil(&before, &mut after, &change, at);
         } else if after
-            .apply(&change, at, &DailyCalendar, |_| false)
+            .apply(&change, at, &DailyCalendar, |_| Follower::Touched)
             .unwrap()
             .changed
         {

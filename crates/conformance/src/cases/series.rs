@@ -161,8 +161,19 @@ pub async fn a_successor_that_was_touched_stays(stores: Stores) {
         let touched = find(&stores, ann, next).await;
         assert_eq!(touched.is_some(), touch != 1);
         let undone = change(&stores, ann, made.id, &set(false), at(5)).await;
-        assert_eq!((undone.recurrence, undone.handed_on), (None, None), "{touch}");
+        assert_eq!((&undone.recurrence, undone.version), (&None, 3), "{touch}");
         assert_eq!(find(&stores, ann, next).await, touched);
+        // The rule that it had is sent with it, again and again.
+        let before = TaskChange {
+            rule: Some(Some(rule("daily"))),
+            ..set(false)
+        };
+        for seconds in 6..8 {
+            let sent = change(&stores, ann, made.id, &before, at(seconds)).await;
+            // Only where nobody has the series any more it can begin anew.
+            assert_eq!(sent.recurrence.is_some(), touch == 1);
+            assert_eq!(sent == undone, touch != 1);
+        }
     }
 }
 

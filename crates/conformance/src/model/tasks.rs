@@ -78,11 +78,11 @@ impl Account {
             .cloned()
             .collect();
         let gone = written.iter().filter(|piece| piece.fate != Fate::Living).count();
-        if gone > 0 {
-            self.sweep(at, count(gone).saturating_mul(trash::AT_ONCE));
-        }
         for piece in written {
             self.put(piece, at);
+        }
+        if gone > 0 {
+            self.sweep(at, count(gone).saturating_mul(trash::AT_ONCE));
         }
         Ok(outcomes)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Applied, Expected, HandedOn, NewTask, Operation, Recurrences, Task, TaskChange};
+use super::{Applied, Expected, Follower, HandedOn, NewTask, Operation, Recurrences, Task, TaskChange};
 use crate::fault::FieldFault;
 use crate::id::{TaskId, UserId};
 use crate::time::Timestamp;
@@ -41,7 +41,7 @@ pub enum Refusal {
 /// The most bytes of text of the tasks that operations done together come to: they are answered, and may be kept.
 pub const TEXT_MAX: usize = 4 * 1024 * 1024;
 /// The most of them that may concern a series: what is next is a search, and others may wait for its end.
-pub const SERIES_MAX: usize = 200;
+pub const SERIES_MAX: usize = 100;
 
 /// Where a task on the board goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,16 +174,17 @@ impl<'c> Board<'c> {
         let mut task = self.living(id, expected)?.clone();
         let concerns_series = task.recurrence.is_some() || task.handed_on.is_some() || change.rule.is_some();
         self.series += usize::from(concerns_series && change.concerns_series());
-        let is_untouched = |id| {
-            let successor = self.living(id, &Expected::Any);
-            successor.is_ok_and(|successor| successor.version == 1)
+        let follower = |id| match self.living(id, &Expected::Any) {
+            Ok(successor) if successor.version == 1 => Follower::Untouched,
+            Ok(_) => Follower::Touched,
+            Err(_) => Follower::Gone,
         };
         let Applied {
             changed: _,
             successor,
             taken_back,
         } = task
-            .apply(change, self.at, self.calendar, is_untouched)
+            .apply(change, self.at, self.calendar, follower)
             .map_err(Refusal::Invalid)?;
         if let Some(new) = successor {
             let id = self.create(new)?.id;

@@ -81,7 +81,9 @@ fn a_recurrence_has_two_names_and_many_spellings() {
     for sent in [
         json!({"recurrence": "weekly"}),
         json!({"recursion_pattern": "Weekly"}),
-        json!({"recurrence": "RRULE:FREQ=WEEKLY", "recursion_pattern": "daily"}),
+        json!({"recurrence": "RRULE:FREQ=WEEKLY"}),
+        json!({"recurrence": "daily", "recursion_pattern": "weekly"}),
+        json!({"recurrence": null, "recursion_pattern": "weekly"}),
     ] {
         assert_eq!(rule(sent), Some(weekly.clone()));
     }
@@ -89,6 +91,7 @@ fn a_recurrence_has_two_names_and_many_spellings() {
         json!({"recurrence": null}),
         json!({"recursion_pattern": null}),
         json!({"recursion_pattern": ""}),
+        json!({"recurrence": "daily", "recursion_pattern": ""}),
     ] {
         assert_eq!(rule(sent), Some(None));
     }

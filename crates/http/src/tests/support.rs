@@ -25,8 +25,8 @@ use errand_application::tasks::TaskService;
 use errand_domain::account::{Email, NewPassword, PasswordHash, User, Username};
 use errand_domain::limit::Take;
 use errand_domain::task::{
-    Expected, NewTask, Next, Operation, Outcome, Priority, Recurrences, Refusal, Series, Tags, Task,
-    TimeZone, Title,
+    Expected, Follower, NewTask, Next, Operation, Outcome, Priority, Recurrences, Refusal, Series, Tags,
+    Task, TimeZone, Title,
 };
 use errand_domain::{FieldFault, SessionId, TaskId, Timestamp, UserId};
 use serde_json::Value;
@@ -198,7 +198,7 @@ impl Mocks {
             .returning(|_, id, expected, change, _, at| {
                 let mut task = task(1);
                 let written = written(id, expected);
-                task.apply(change, at, &Never, |_| false).unwrap();
+                task.apply(change, at, &Never, |_| Follower::Touched).unwrap();
                 Ok(match written {
                     Written::Done(()) => Written::Done(task),
                     Written::Stale => Written::Stale,

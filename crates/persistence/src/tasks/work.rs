@@ -104,7 +104,10 @@ impl Unit {
         if !refusals.is_empty() {
             return Ok(Err(refusals));
         }
-        write(tx, owner, board.pieces(), at).await?;
+        let gone = write(tx, owner, board.pieces(), at).await?;
+        if gone > 0 {
+            trash::sweep(tx, owner, at, gone).await?;
+        }
         Ok(Ok(outcomes))
     }
 }
@@ -186,12 +189,13 @@ async fn concerned(tx: &Tx, owner: UserId, operations: &[Operation]) -> Result<O
     tasks.map(Some)
 }
 
+/// How many are no longer among the living.
 async fn write(
     tx: &Tx,
     owner: UserId,
     pieces: impl Iterator<Item = &Piece>,
     at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let (made, changed): (Vec<_>, Vec<_>) = pieces
         .filter(|piece| piece.is_written())
         .partition(|piece| piece.is_new());
@@ -199,10 +203,7 @@ async fn write(
         .iter()
         .chain(&changed)
         .filter(|piece| piece.fate != Fate::Living);
-    match gone.count() {
-        0 => {}
-        gone => trash::sweep(tx, owner, at, gone).await?,
-    }
+    let gone = gone.count();
     let rows = |pieces: Vec<&Piece>| {
         pieces
             .into_iter()
@@ -218,7 +219,7 @@ async fn write(
                     .await?;
             }
         }
-        return Ok(());
+        return Ok(gone);
     }
     for row in made {
         let row = row.into_active_model().reset_all();
@@ -239,7 +240,7 @@ async fn write(
             .exec(tx)
             .await?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 const UNWRITABLE: Failure = Failure::Corrupt {

@@ -7,7 +7,7 @@ use errand_conformance::parallel::parallel;
 use errand_conformance::{DailyCalendar, Harness, Stores};
 use errand_domain::UserId;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskPage, TaskQuery};
-use errand_domain::task::{Completion, Priority, Task, TaskChange, Title};
+use errand_domain::task::{Completion, Follower, Priority, Task, TaskChange, Title};
 use errand_persistence::{CheckError, Unfit};
 use errand_testbed::{Pooler, PoolerOptions, Postgres};
 use sqlx::postgres::PgConnectOptions;
@@ -89,7 +89,7 @@ async fn live(stores: Stores, n: usize, rounds: i64) -> usize {
             TaskChange::completing(Completion::Set(true)),
         ] {
             changed
-                .apply(&change, at(round + 1), &DailyCalendar, |_| false)
+                .apply(&change, at(round + 1), &DailyCalendar, |_| Follower::Touched)
                 .unwrap();
             let answer = stores
                 .tasks

@@ -358,7 +358,6 @@ macro_rules! refused {
             for old in [
                 "UPDATE tasks SET completed_at = updated_at, version = version + 1 WHERE id = 2",
                 "UPDATE tasks SET due_at = NULL, version = version + 1 WHERE id = 2",
-                "UPDATE tasks SET completed_at = NULL, version = version + 1 WHERE id = 1",
             ] {
                 let error = sqlx::query(old).execute(&mut outside).await.unwrap_err();
                 let kind = error.as_database_error().unwrap().kind();

@@ -186,8 +186,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "untouched",
         file: "crates/domain/src/task/board.rs",
-        from: r"successor.version == 1",
-        to: r"successor.version > 0",
+        from: r"successor.version == 1 =>",
+        to: r"successor.version > 0 =>",
         test: &["-p", "errand-domain", "--lib"],
         red: "a_successor_that_was_touched_stays",
     },
