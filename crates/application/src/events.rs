@@ -1,6 +1,7 @@
 //! The making of security events, and their lines in the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_domain::{SessionId, Timestamp, UserId};
@@ -24,6 +25,11 @@ impl Recorder {
     /// Now.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Time since some moment of this process.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     /// 256 fresh random bits.

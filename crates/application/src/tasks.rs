@@ -1,11 +1,12 @@
 //! Use cases of tasks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use errand_domain::changes::ChangesPlace;
 use errand_domain::query::{TaskPage, TaskQuery};
 use errand_domain::task::{
-    Expected, NewTask, Operation, Outcome, Recurrences, Refusal, SERIES_MAX, TEXT_MAX, Task, TaskChange,
+    Expected, NewTask, Operation, Outcome, Recurrences, Refusal, TEXT_MAX, Task, TaskChange,
 };
 use errand_domain::trash::TrashPlace;
 use errand_domain::{Fault, FieldFault, TaskId, idempotency};
@@ -19,6 +20,9 @@ use crate::ports::{
 
 /// The most operations of a batch.
 pub const BATCH_MAX: usize = 1_000;
+
+/// So long the rules of one batch may take to be checked: a thousand ordinary ones take some milliseconds.
+const SEARCHING_MAX: Duration = Duration::from_secs(1);
 
 /// An answer, given now or once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,25 +159,28 @@ impl TaskService {
         operations: Vec<Operation>,
         request: Option<Request>,
     ) -> Result<Answered<Vec<Outcome>>, AppError> {
-        let repeats = |operation: &&Operation| match operation {
+        let repeats = |operation: &Operation| match operation {
             Operation::Create(task) => task.recurrence.is_some(),
             Operation::Change(_, _, change) => matches!(change.rule, Some(Some(_))),
             Operation::Delete(..) => false,
         };
-        if operations.iter().filter(repeats).count() > SERIES_MAX {
-            return Err(AppError::Invalid(vec![too_much()]));
-        }
+        let mut searching = Duration::ZERO;
         let mut faults = Vec::new();
         for (place, operation) in operations.iter().enumerate() {
-            if repeats(&operation) {
+            if repeats(operation) {
                 // A hostile rule takes its time; others are served in between.
                 tokio::task::yield_now().await;
             }
+            let begun = self.recorder.monotonic();
             let checked = match operation {
                 Operation::Create(task) => task.check(&*self.calendar),
                 Operation::Change(_, _, change) => change.check(&*self.calendar),
                 Operation::Delete(..) => Ok(()),
             };
+            searching += self.recorder.monotonic().saturating_sub(begun);
+            if searching > SEARCHING_MAX {
+                return Err(AppError::Invalid(vec![too_much()]));
+            }
             faults.extend(
                 checked
                     .err()
@@ -327,7 +334,7 @@ fn refused(refusal: Refusal, most: u32) -> AppError {
 /// A fault of a batch as a whole.
 fn too_much() -> FieldFault {
     let detail = format!(
-        "must come to at most {} MiB of text, and concern at most {SERIES_MAX} tasks that repeat; send fewer at a time",
+        "must come to at most {} MiB of text, and have rules that are found out about sooner; send fewer at a time",
         TEXT_MAX / 1024 / 1024
     );
     FieldFault::new("operations", Fault::new("too-much", detail))

@@ -31,6 +31,10 @@ const SHORTENINGS: u32 = 400;
 /// answer differs from the model's. Blocks; to be called in a runtime with several
 /// threads. `ERRAND_HISTORIES` in the environment asks for more.
 pub fn random_histories<H: Harness>(histories: u32, seed: u64) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a wish of whoever runs the tests, no setting"
+    )]
     let wanted = std::env::var("ERRAND_HISTORIES").ok();
     let wanted = wanted.map_or(histories, |number| {
         number.parse().expect("ERRAND_HISTORIES is a number")

@@ -8,7 +8,7 @@ mod recurrence;
 mod tags;
 mod title;
 
-pub use board::{Board, Fate, Outcome, Piece, Refusal, SERIES_MAX, TEXT_MAX};
+pub use board::{Board, Fate, Outcome, Piece, Refusal, TEXT_MAX};
 pub use due::Due;
 pub use expected::Expected;
 pub use priority::Priority;

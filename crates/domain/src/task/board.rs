@@ -40,8 +40,6 @@ pub enum Refusal {
 
 /// The most bytes of text of the tasks that operations done together come to: they are answered, and may be kept.
 pub const TEXT_MAX: usize = 4 * 1024 * 1024;
-/// The most of them that may concern a series: what is next is a search, and others may wait for its end.
-pub const SERIES_MAX: usize = 100;
 
 /// Where a task on the board goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +86,8 @@ pub struct Board<'c> {
     living: u64,
     pieces: BTreeMap<TaskId, Piece>,
     calendar: &'c dyn Recurrences,
-    /// Bytes of text, and operations with series, so far.
+    /// Bytes of text so far.
     text: usize,
-    series: usize,
 }
 
 impl<'c> Board<'c> {
@@ -119,13 +116,12 @@ impl<'c> Board<'c> {
             pieces: pieces.collect(),
             calendar,
             text: 0,
-            series: 0,
         }
     }
 
     /// Does an operation. One that is refused changes nothing.
     pub fn run(&mut self, operation: &Operation) -> Result<Outcome, Refusal> {
-        if self.text > TEXT_MAX || self.series > SERIES_MAX {
+        if self.text > TEXT_MAX {
             return Err(Refusal::TooMuch);
         }
         let outcome = match operation {
@@ -172,8 +168,6 @@ impl<'c> Board<'c> {
 
     fn change(&mut self, id: TaskId, expected: &Expected, change: &TaskChange) -> Result<Task, Refusal> {
         let mut task = self.living(id, expected)?.clone();
-        let concerns_series = task.recurrence.is_some() || task.handed_on.is_some() || change.rule.is_some();
-        self.series += usize::from(concerns_series && change.concerns_series());
         let follower = |id| match self.living(id, &Expected::Any) {
             Ok(successor) if successor.version == 1 => Follower::Untouched,
             Ok(_) => Follower::Touched,
@@ -327,9 +321,6 @@ mod tests {
         let done = (0..1000).filter(|_| long.run(&Operation::Create(new.clone())).is_ok());
         assert_eq!(done.count(), TEXT_MAX / 10_004 + 1);
         assert_eq!(long.run(&toggle(3)), Err(Refusal::TooMuch));
-        let mut flips = board(u32::MAX);
-        let done = (0..1000).filter(|_| flips.run(&toggle(3)).is_ok());
-        assert_eq!(done.count(), SERIES_MAX + 1);
         let rename = TaskChange {
             title: Title::parse("x").ok(),
             ..TaskChange::default()

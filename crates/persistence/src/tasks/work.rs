@@ -1,6 +1,7 @@
 //! Operations that are done together: read by one statement, done by the domain, written by one statement a kind.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use errand_application::ports::{StoreError, Work, Worked};
 use errand_domain::task::{Board, Fate, Operation, Outcome, Piece, Recurrences, Refusal, TEXT_MAX, Task};
@@ -65,6 +66,10 @@ pub struct Unit {
     last_id: i64,
 }
 
+/// What follows in a series is a search, and others may wait for its end: of ordinary rules a thousand take some
+/// milliseconds, of hostile ones seconds.
+const SEARCHING_MAX: Duration = Duration::from_secs(1);
+
 /// `None` if the account is gone.
 pub async fn begin(tx: &Tx, owner: UserId) -> Result<Option<Unit>, Failure> {
     let last_id = lock(tx, owner).await?;
@@ -95,8 +100,16 @@ impl Unit {
         let mut board = Board::new(owner, TaskId(last_id), count, most, tasks, at, calendar);
         let mut outcomes = Vec::with_capacity(operations.len());
         let mut refusals = Vec::new();
+        let mut searching = Duration::ZERO;
         for (place, operation) in operations.iter().enumerate() {
-            match board.run(operation) {
+            let begun = Instant::now();
+            let outcome = if searching < SEARCHING_MAX {
+                board.run(operation)
+            } else {
+                Err(Refusal::TooMuch)
+            };
+            searching += begun.elapsed();
+            match outcome {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(refusal) => refusals.push((place, refusal)),
             }
