@@ -411,9 +411,9 @@ async fn a_key_is_forgotten_after_a_day(backend: Backend) {
     }
     let past = if backend == Backend::Sqlite {
         // In the spelling that is there: only the day is another.
-        "date(substr(created_at, 1, 10), '-1 days') || substr(created_at, 11)"
+        "date(substr(created_at, 1, 10), '-2 days') || substr(created_at, 11)"
     } else {
-        "created_at - interval '1 day'"
+        "created_at - interval '2 days'"
     };
     let sql = format!(
         "UPDATE idempotency_keys SET created_at = {past} WHERE user_id = {} AND key = 'old' RETURNING user_id",

@@ -1,5 +1,7 @@
 //! What errand writes about its requests, and what it must never write.
 
+use std::time::Duration;
+
 use errand_testbed::Person;
 use serde_json::{Value, json};
 
@@ -20,7 +22,15 @@ async fn one_line_per_request(backend: Backend) {
             .header("x-request-id", "marked");
         assert_eq!(request.send().await.status, status);
     }
-    let log = service.errand.log();
+    // A line is written when its answer is under way already.
+    let mut log = service.errand.log();
+    for _ in 0..100 {
+        if log.matches("\"marked\"").count() >= 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        log = service.errand.log();
+    }
     let lines: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
