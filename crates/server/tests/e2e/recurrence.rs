@@ -117,10 +117,15 @@ async fn rules_come_back_in_one_spelling(backend: Backend) {
     // Older front ends send an empty text for none.
     let none = create(api, &ann, json!({"title": "a", "recursion_pattern": ""})).await;
     assert_eq!(none["recurrence"], Value::Null);
-    // The name of today wins.
+    // They send back the whole task that they were given, with what they mean under the old name.
     let both =
         json!({"title": "a", "due_date": "2026-03-01", "recurrence": "daily", "recursion_pattern": "weekly"});
-    assert_eq!(create(api, &ann, both).await["recurrence"], "FREQ=DAILY");
+    let both = create(api, &ann, both).await;
+    assert_eq!(both["recurrence"], "FREQ=WEEKLY");
+    let mut whole = both.clone();
+    whole["recursion_pattern"] = json!("");
+    let id = both["id"].as_i64().unwrap();
+    assert_eq!(change(api, &ann, id, whole).await["recurrence"], Value::Null);
 }
 
 async fn completing_makes_one_successor(backend: Backend) {
