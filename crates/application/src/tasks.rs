@@ -352,8 +352,9 @@ fn of_id(place: usize, code: &'static str, detail: &'static str) -> FieldFault {
 
 #[cfg(test)]
 mod tests {
+    use errand_domain::Timestamp;
     use errand_domain::query::{PageStart, Sort, TaskFilter};
-    use errand_domain::task::{Completion, Priority, Tags, Title};
+    use errand_domain::task::{Completion, Next, Priority, Series, Tags, TimeZone, Title};
 
     use super::*;
     use crate::ports::{Change, MockTaskStore, StoreError};
@@ -563,6 +564,53 @@ mod tests {
             service.create(&actor(7), &new_task(), None).await,
             Err(AppError::TooManyTasks { most: 7 })
         ));
+    }
+
+    /// Each look takes more than half of what a batch may take.
+    struct Slow(Arc<FixedClock>);
+
+    impl Recurrences for Slow {
+        fn knows(&self, _: &TimeZone) -> bool {
+            self.0.advance(Duration::from_millis(600));
+            true
+        }
+
+        fn check(&self, _: &Series) -> Result<(), Vec<FieldFault>> {
+            Ok(())
+        }
+
+        fn next(&self, _: &Series, _: Timestamp) -> Option<Next> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn rules_that_are_found_out_about_too_slowly_are_too_much() {
+        let clock = Arc::new(FixedClock::default());
+        let mut store = MockTaskStore::new();
+        store.expect_work().times(1).returning(|_, _| {
+            Ok(Worked::Done {
+                outcomes: Vec::new(),
+                replayed: false,
+            })
+        });
+        let calendar = Arc::new(Slow(clock.clone()));
+        let service = TaskService::new(Arc::new(store), calendar, recorder(&clock), 7);
+        let new = NewTask {
+            time_zone: TimeZone::parse("UTC").ok(),
+            ..new_task()
+        };
+        let batch = |most| vec![Operation::Create(new.clone()); most];
+        assert!(service.batch(&actor(7), batch(1), None).await.is_ok());
+        match service.batch(&actor(7), batch(2), None).await {
+            Err(AppError::Invalid(faults)) => {
+                assert_eq!(
+                    (&*faults[0].field, faults[0].fault.code),
+                    ("operations", "too-much")
+                );
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[tokio::test]

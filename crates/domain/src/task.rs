@@ -310,11 +310,11 @@ impl Task {
         successor
     }
 
+    /// Takes what a change says of the recurrence, for a task that was `before`.
     #[expect(
         clippy::option_option,
         reason = "absent, none and a rule are three things, as in a TaskChange"
     )]
-    /// Takes what a change says of the recurrence, for a task that was `before`.
     fn repeat(
         &mut self,
         before: &Self,

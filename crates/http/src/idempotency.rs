@@ -14,7 +14,7 @@ use crate::problem::{IDEMPOTENCY_KEY, Invalid, Problem};
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// By what a request is known when it comes again, if its client has given it a key. Another request is one to
-/// another address, or with other fields in its body; a body that is spelled otherwise is the same.
+/// another address, or with other fields in its body; in which order they stand does not matter.
 pub(crate) fn request(req: &HttpRequest, body: Option<&Fields>) -> Result<Option<Request>, Problem> {
     let mut sent = req.headers().get_all(IDEMPOTENCY_KEY);
     let (Some(key), more) = (sent.next(), sent.next()) else {

@@ -5,7 +5,7 @@ use errand_domain::idempotency::{AT_ONCE, BYTES_MAX, KEPT, MOST, over};
 use errand_domain::task::Outcome;
 use errand_domain::{TaskId, Timestamp, UserId};
 use sea_orm::prelude::DateTimeUtc;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Conn, Tx};
@@ -91,12 +91,17 @@ const HOLDING: Sql = Sql {
 };
 
 const REPLACE: Sql =
-    Sql::both("UPDATE idempotency_keys SET answer = $3, size = length($3) WHERE user_id = $1 AND key = $2");
+    Sql::both("UPDATE idempotency_keys SET answer = $3, size = $4 WHERE user_id = $1 AND key = $2");
 
 #[derive(FromQueryResult)]
 struct Holding {
     key: String,
     answer: String,
+}
+
+/// The bytes of an answer, as they are counted.
+fn size(answer: &str) -> Value {
+    i32::try_from(answer.len()).unwrap_or(i32::MAX).into()
 }
 
 /// Erases a task from the answers that hold it. The requests stay known. The owner's row is locked.
@@ -117,7 +122,8 @@ pub async fn erase(tx: &Tx, owner: UserId, id: TaskId, at: Timestamp) -> Result<
         });
         let kept: Vec<Kept> = kept.collect::<Result<_, Failure>>()?;
         let answer = serde_json::to_string(&kept).map_err(|_| CORRUPT)?;
-        let values = [owner.0.into(), key.into(), answer.into()];
+        let size = size(&answer);
+        let values = [owner.0.into(), key.into(), answer.into(), size];
         tx.execute_raw(REPLACE.with(tx, values)).await?;
     }
     Ok(())
@@ -141,7 +147,7 @@ pub async fn purge(conn: &Conn<'_>, owner: UserId, at: Timestamp) -> Result<(), 
 macro_rules! remember {
     () => {
         "INSERT INTO idempotency_keys (user_id, key, fingerprint, answer, size, created_at) \
-         VALUES ($1, $2, $3, $4, length($4), $5) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (user_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
          answer = excluded.answer, size = excluded.size, created_at = excluded.created_at"
     };
@@ -163,7 +169,7 @@ macro_rules! forget {
 }
 
 /// One statement, so that it is one round trip. SQLite knows none that does both.
-const REMEMBER_AND_FORGET: &str = concat!("WITH gone AS (", forget!("$2", "$6", "$7"), ") ", remember!());
+const REMEMBER_AND_FORGET: &str = concat!("WITH gone AS (", forget!("$2", "$7", "$8"), ") ", remember!());
 
 /// Keeps what a request came to, and forgets some of what is over.
 pub async fn remember(
@@ -178,12 +184,14 @@ pub async fn remember(
         Outcome::Deleted(id) => Kept::Deleted(id.0),
     });
     let answer = serde_json::to_string(&kept.collect::<Vec<_>>()).map_err(|_| CORRUPT)?;
+    let size = size(&answer);
     let key = || request.key.as_str().into();
     let new = [
         owner.0.into(),
         key(),
         request.fingerprint.0.to_vec().into(),
         answer.into(),
+        size,
         at.as_chrono().into(),
     ];
     let bounds = [over(at).as_chrono().into(), i64::from(AT_ONCE).into()];

@@ -148,22 +148,30 @@ const CONCERNED: Sql = Sql {
 };
 
 macro_rules! text {
-    ($ids:literal, $bytes:literal) => {
+    ($ids:literal, $bytes_of_title:literal, $bytes_of_description:literal) => {
         concat!(
             "SELECT CAST(coalesce(sum(",
-            $bytes,
-            "(title) + coalesce(",
-            $bytes,
-            "(description), 0)), 0) AS bigint) AS bytes FROM tasks WHERE ",
+            $bytes_of_title,
+            " + coalesce(",
+            $bytes_of_description,
+            ", 0)), 0) AS bigint) AS bytes FROM tasks WHERE ",
             is_concerned!($ids)
         )
     };
 }
 
-/// The length of what they hold.
+/// The length of what they hold. That of a text is counted in characters by SQLite.
 const TEXT: Sql = Sql {
-    postgres: text!("SELECT unnest($2)", "octet_length"),
-    sqlite: text!("SELECT value FROM json_each($2)", "length"),
+    postgres: text!(
+        "SELECT unnest($2)",
+        "octet_length(title)",
+        "octet_length(description)"
+    ),
+    sqlite: text!(
+        "SELECT value FROM json_each($2)",
+        "length(CAST(title AS blob))",
+        "length(CAST(description AS blob))"
+    ),
 };
 
 /// So few tasks hold no more text than may be read at once.

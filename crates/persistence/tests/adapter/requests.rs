@@ -1,11 +1,16 @@
 //! Requests that may come again, where the cases would take too long or cannot look.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use errand_application::ports::Worked;
-use errand_conformance::Harness;
+use errand_application::ports::{Work, Worked};
+use errand_conformance::{DailyCalendar, Harness};
 use errand_domain::idempotency::{AT_ONCE, BYTES_MAX, KEPT, MOST};
-use errand_domain::task::Operation;
+use errand_domain::task::{
+    Completion, Description, Due, Expected, NewTask, Next, Operation, Recurrence, RecurrenceFrom,
+    Recurrences, Refusal, Rule, Series, TaskChange, TimeZone,
+};
+use errand_domain::{FieldFault, TaskId, Timestamp};
 use sqlx::AssertSqlSafe;
 
 use crate::support::{PostgreSql, Sqlite, at, keyed, register, task};
@@ -18,6 +23,85 @@ fn copies(most: u32) -> AssertSqlSafe<String> {
          SELECT user_id, 'copy ' || n, fingerprint, answer, size, created_at FROM idempotency_keys, numbers"
     ))
 }
+
+/// A calendar that takes its time.
+struct Slow;
+
+impl Recurrences for Slow {
+    fn knows(&self, zone: &TimeZone) -> bool {
+        DailyCalendar.knows(zone)
+    }
+
+    fn check(&self, series: &Series) -> Result<(), Vec<FieldFault>> {
+        DailyCalendar.check(series)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a search takes the worker that it runs on"
+    )]
+    fn next(&self, series: &Series, completed_at: Timestamp) -> Option<Next> {
+        std::thread::sleep(Duration::from_millis(600));
+        DailyCalendar.next(series, completed_at)
+    }
+}
+
+macro_rules! too_much {
+    ($name:ident, $harness:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let harness = $harness::fresh().await;
+            let stores = harness.stores();
+            let owner = register(&stores, "ann").await;
+            let together = |operations| Work {
+                request: None,
+                ..keyed("none", operations, at(1))
+            };
+            // Longer in bytes than in characters: 40 kB each.
+            let long = Operation::Create(NewTask {
+                description: Description::parse(&"\u{10348}".repeat(10_000)).ok(),
+                ..task("t")
+            });
+            for _ in 0..3 {
+                let made = stores
+                    .tasks
+                    .work(owner, &together(vec![long.clone(); 80]))
+                    .await;
+                assert!(matches!(made, Ok(Worked::Done { .. })));
+            }
+            let delete = |ids: std::ops::RangeInclusive<i64>| {
+                let delete = |id| Operation::Delete(TaskId(id), Expected::Any);
+                together(ids.map(delete).collect())
+            };
+            let all = stores.tasks.work(owner, &delete(1..=240)).await.unwrap();
+            assert_eq!(all, Worked::Refused(vec![(0, Refusal::TooMuch)]));
+            let some = stores.tasks.work(owner, &delete(1..=150)).await.unwrap();
+            assert!(matches!(some, Worked::Done { .. }));
+
+            let slow = harness.database.tasks(Arc::new(Slow));
+            let series = Operation::Create(NewTask {
+                due: Due::parse("2026-03-01").ok(),
+                recurrence: Rule::parse("daily")
+                    .ok()
+                    .map(|rule| Recurrence::new(rule, RecurrenceFrom::Due)),
+                ..task("series")
+            });
+            let made = slow.work(owner, &together(vec![series; 3])).await;
+            assert!(matches!(made, Ok(Worked::Done { .. })));
+            let complete = |id| {
+                let done = TaskChange::completing(Completion::Set(true));
+                Operation::Change(TaskId(id), Expected::Any, done)
+            };
+            let three = together((241..=243).map(complete).collect());
+            let three = slow.work(owner, &three).await.unwrap();
+            assert_eq!(three, Worked::Refused(vec![(2, Refusal::TooMuch)]));
+            let one = slow.work(owner, &together(vec![complete(241)])).await;
+            assert!(matches!(one, Ok(Worked::Done { .. })));
+        }
+    };
+}
+too_much!(what_is_done_together_is_bounded_on_sqlite, Sqlite);
+too_much!(what_is_done_together_is_bounded_on_postgres, PostgreSql);
 
 macro_rules! bounded {
     ($name:ident, $harness:ident) => {
