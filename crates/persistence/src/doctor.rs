@@ -17,6 +17,7 @@ pub use facts::{
     Connections, Direct, DirectEntry, DirectWay, Entry, Inside, Limits, Look, PostgresReport, Role, Session,
     Tables,
 };
+pub(crate) use postgres::enter;
 pub use sqlite::{SqliteFile, SqliteInside, SqliteReport};
 pub use trouble::Trouble;
 

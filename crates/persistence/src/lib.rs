@@ -4,7 +4,7 @@
 //! where no caller can interrupt it (`db.rs`), beginning at an owner (`scope.rs`).
 //!
 //! **What it must never do.** Hand a URL to a library, put a value or a secret into an error or a log line,
-//! reach a connection past `db.rs` (but for looks that do no user's work: `doctor.rs`, `preflight.rs`).
+//! reach a connection past `db.rs` (but for what does no user's work: `doctor.rs`, `preflight.rs`, `copy.rs`).
 //!
 //! **Where to start.** `tasks.rs` for how a store is written, `db.rs` for how its work runs.
 //!
@@ -15,6 +15,7 @@ mod accounts;
 mod app_role;
 mod breaker;
 mod connect;
+pub mod copy;
 mod db;
 pub mod doctor;
 mod ended;

@@ -141,10 +141,10 @@ impl State {
     }
 }
 
-/// Of the tables that are there; only reads the catalogue.
-pub async fn state(conn: &impl ConnectionTrait) -> Result<Vec<State>, DbErr> {
+/// What asks for the [`State`] of the tables that are there; only reads the catalogue.
+pub fn look() -> String {
     let names: Vec<String> = TABLES.iter().map(|(name, _)| format!("('{name}')")).collect();
-    let sql = format!(
+    format!(
         "SELECT t.name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, \
          row_security_active(c.oid) AS held, \
          (SELECT string_agg(p.polname, ',') FROM pg_policy p \
@@ -160,7 +160,12 @@ pub async fn state(conn: &impl ConnectionTrait) -> Result<Vec<State>, DbErr> {
          AS strange \
          FROM (VALUES {}) AS t (name) JOIN pg_class c ON c.oid = to_regclass(t.name)",
         names.join(", ")
-    );
+    )
+}
+
+/// Of the tables that are there; only reads the catalogue.
+pub async fn state(conn: &impl ConnectionTrait) -> Result<Vec<State>, DbErr> {
+    let sql = look();
     State::find_by_statement(Statement::from_string(DbBackend::Postgres, sql))
         .all(conn)
         .await

@@ -38,16 +38,21 @@ where
     } else {
         BTreeSet::new()
     };
+    Ok(compare(&applied))
+}
+
+/// All steps that the program has or the database, which has taken these.
+pub fn compare(applied: &BTreeSet<String>) -> Vec<MigrationStatus> {
     let steps: Vec<Box<dyn MigrationTrait>> = Migrator::migrations();
     let known: BTreeSet<String> = steps.iter().map(|step| step.name().to_owned()).collect();
-    Ok(known
-        .union(&applied)
+    known
+        .union(applied)
         .map(|name| MigrationStatus {
             name: name.clone(),
             applied: applied.contains(name),
             known: known.contains(name),
         })
-        .collect())
+        .collect()
 }
 
 /// Whether the record of the steps is there, for PostgreSQL whether or not the role may read it.

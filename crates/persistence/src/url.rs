@@ -153,6 +153,11 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether it holds a password.
+    pub fn has_password(&self) -> bool {
+        matches!(&self.0, Target::Postgres(postgres) if postgres.password.is_some())
+    }
+
     pub(crate) fn target(&self) -> &Target {
         &self.0
     }

@@ -8,7 +8,7 @@ use errand_persistence::AppRole;
 
 use crate::config::{Config, Purpose};
 use crate::failure::Failure;
-use crate::{doctor, migrate, output, purge, serve, telemetry, users};
+use crate::{copy, doctor, migrate, output, purge, serve, telemetry, users};
 
 /// A task service for many users, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ enum Command {
     User(users::Command),
     /// Remove the deleted tasks of all users that are no longer kept (30 days).
     Purge,
+    /// Copy a whole database into an empty one, such as SQLite to PostgreSQL; stop what writes to it before.
+    Copy(copy::Way),
     /// Look at configuration and database, and say what is wrong and what to do; changes nothing.
     Doctor,
 }
@@ -71,8 +73,16 @@ fn explain(error: &clap::Error) -> Result<(), Failure> {
         .take_while(|line| !line.is_empty())
         .collect();
     let first = first.join(" ");
-    let first = first.trim_start_matches("error: ");
+    let first = without_urls(first.trim_start_matches("error: "));
     Err(Failure(format!("{first} (see errand --help)")))
+}
+
+/// A URL may hold a password, and clap repeats what it does not understand.
+fn without_urls(text: &str) -> String {
+    let words = text
+        .split(' ')
+        .map(|word| if word.contains("://") { "'…'" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Does what the command line says.
@@ -86,7 +96,7 @@ pub fn run() -> Result<(), Failure> {
     let load = |purpose| Config::load(file.as_deref(), std::env::vars_os(), purpose);
     let purpose = match command {
         Command::Serve => Purpose::Serve,
-        Command::Migrate(_) | Command::User(_) | Command::Purge => Purpose::Database,
+        Command::Migrate(_) | Command::User(_) | Command::Purge | Command::Copy(_) => Purpose::Database,
         Command::Doctor => return doctor::run(load),
     };
     let config = load(purpose)?;
@@ -111,6 +121,10 @@ pub fn run() -> Result<(), Failure> {
             Command::Migrate(Migrate::Status) => migrate::status(&config.database).await,
             Command::User(command) => users::run(command, &config).await,
             Command::Purge => purge::run(&config).await,
+            Command::Copy(way) => {
+                let variables: Vec<_> = std::env::vars_os().collect();
+                copy::run(&way, &variables, &config).await
+            }
             // It returned above.
             Command::Doctor => Ok(()),
         }

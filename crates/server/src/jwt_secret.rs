@@ -31,12 +31,17 @@ pub enum KeepError {
     Weak(PathBuf, WeakSecret),
 }
 
+/// Where the secret of the database at `database` is kept.
+pub fn beside(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".jwt-secret");
+    PathBuf::from(path)
+}
+
 /// The secret of the database at `database`; made if there is none. Of processes that start at once all get the
 /// same one.
 pub fn keep(database: &Path, entropy: &dyn Entropy) -> Result<SecretString, KeepError> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".jwt-secret");
-    let path = PathBuf::from(path);
+    let path = beside(database);
     if !path.exists() {
         make(&path, entropy).map_err(|error| KeepError::Write(path.clone(), error))?;
         tracing::info!(path = %path.display(), "made a signing secret");

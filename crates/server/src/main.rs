@@ -13,6 +13,7 @@
 mod banner;
 mod cli;
 mod config;
+mod copy;
 mod doctor;
 mod failure;
 mod jwt_secret;

@@ -152,3 +152,92 @@ fn a_database_that_is_not_reached_is_told_by_variable_and_cause() {
     let expected = "errand: the database of DATABASE_DIRECT_URL cannot be reached: Connection refused";
     assert!(told.starts_with(expected), "{told}");
 }
+
+/// URLs of databases hold passwords, and so do files beside them.
+#[test]
+fn a_copy_shows_no_secret_and_makes_nothing_for_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let url = format!("postgres://ann:{HIDDEN}@localhost:1/todo");
+    let run = |arguments: &[&str]| {
+        let variables = [("OLD", "sqlite://old.db"), ("NEW", url.as_str()), ("EMPTY", "")];
+        let output = errand(home.path(), &[&["copy"], arguments].concat(), &variables);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (shown, told) = (text(output.stdout), text(output.stderr));
+        assert!(!format!("{shown}{told}").contains(HIDDEN), "{shown}{told}");
+        (output.status.success(), shown, told)
+    };
+    for (arguments, said) in [
+        (
+            &["--from", "sqlite://old.db", "--to", "sqlite://new.db"][..],
+            "errand: --from: old.db: there is no database",
+        ),
+        (
+            &["--from", "env:OLD", "--to", "env:NEW"],
+            "errand: --from: old.db: there is no database",
+        ),
+        (
+            &["--from", "env:NEW", "--to", "env:OLD"],
+            "errand: --from: the source cannot be reached: nobody listens",
+        ),
+        (
+            &["--from", "env:OLD", "--to", "env:NONE"],
+            "errand: --to names the variable NONE, which is not set",
+        ),
+        (
+            &["--from", "env:EMPTY", "--to", "env:NEW"],
+            "errand: --from names the variable EMPTY, which is not set",
+        ),
+        (
+            &["--from", "old.db", "--to", "env:NEW"],
+            "errand: --from must begin with sqlite://",
+        ),
+        (
+            &["--from", "env:OLD", &url],
+            "errand: unexpected argument '…' found",
+        ),
+        (
+            &["--from", "env:OLD", "--to", &url, "--form"],
+            "errand: unexpected argument '--form' found",
+        ),
+        (
+            &["--from", "env:OLD"],
+            "errand: the following required arguments were not provided",
+        ),
+    ] {
+        let (succeeded, shown, told) = run(arguments);
+        assert!(!succeeded && shown.is_empty(), "{arguments:?}");
+        assert!(
+            told.starts_with(said) && told.lines().count() == 1,
+            "{arguments:?}: {told}"
+        );
+    }
+    let (_, _, told) = run(&["--from", "env:OLD", "--to", &url]);
+    assert!(
+        told.starts_with("the password in --to can be seen by all"),
+        "{told}"
+    );
+    let made: Vec<_> = fs::read_dir(home.path()).unwrap().collect();
+    assert!(made.is_empty(), "{made:?}");
+
+    let migrated = errand(
+        home.path(),
+        &["migrate", "up"],
+        &[("DATABASE_URL", "sqlite://old.db")],
+    );
+    assert!(migrated.status.success());
+    fs::write(home.path().join("old.db.jwt-secret"), HIDDEN).unwrap();
+    let (succeeded, shown, told) = run(&["--from", "env:OLD", "--to", "sqlite://new.db"]);
+    assert!(
+        succeeded && shown.ends_with("copied 0 rows in 9 tables, all equal\n"),
+        "{shown}{told}"
+    );
+    assert!(
+        told.contains("cp -p 'old.db.jwt-secret' 'new.db.jwt-secret'\n"),
+        "{told}"
+    );
+    let (succeeded, _, told) = run(&["--from", "env:OLD", "--to", "sqlite://old.db"]);
+    assert!(
+        !succeeded && told.ends_with("errand: source and target are the same database\n"),
+        "{told}"
+    );
+}

@@ -147,7 +147,8 @@ impl Patience {
     }
 }
 
-async fn enter(
+/// A connection, and how long it took to get; a database that sleeps may wake up.
+pub async fn enter(
     url: &Postgres,
     options: &PgConnectOptions,
     deadline: Duration,

@@ -9,6 +9,7 @@
 )]
 
 mod conformance;
+mod copying;
 mod doctor;
 mod environment;
 mod files;

@@ -18,6 +18,7 @@ mod batches;
 mod bodies;
 mod changes;
 mod conditions;
+mod copying;
 mod crashes;
 mod doctor;
 mod errors;
