@@ -2,6 +2,8 @@
 
 pub mod changes;
 mod clients;
+mod copies;
+mod outages;
 
 /// One defence.
 pub struct Mutant {
@@ -21,7 +23,14 @@ pub struct Mutant {
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(clients::MUTANTS).chain(changes::MUTANTS)
+    let groups = [
+        MUTANTS,
+        changes::MUTANTS,
+        clients::MUTANTS,
+        copies::MUTANTS,
+        outages::MUTANTS,
+    ];
+    groups.into_iter().flatten()
 }
 
 const MUTANTS: &[Mutant] = &[
@@ -463,37 +472,5 @@ const MUTANTS: &[Mutant] = &[
             "six_commands_migrate_at_once",
         ],
         red: "six_commands_migrate_at_once",
-    },
-    // A server that is busy with what was given up does not get more of it.
-    Mutant {
-        name: "give-up-once",
-        file: "crates/persistence/src/db.rs",
-        from: "        if Arc::ptr_eq(&self.pools(), hung) && !self.0.pulse.may_replace() {",
-        to: "        if Arc::ptr_eq(&self.pools(), hung) && !self.0.pulse.may_replace() && false {",
-        test: &[
-            "-p",
-            "errand-persistence",
-            "--test",
-            "adapter",
-            "--",
-            "a_locked_table_is_not_asked",
-        ],
-        red: "a_locked_table_is_not_asked_over_ever_more_connections",
-    },
-    // The connections of a pool that is not full are not at fault.
-    Mutant {
-        name: "full-server",
-        file: "crates/persistence/src/db.rs",
-        from: "if failure.is_for_want_of_a_connection() && pools.is_full() {",
-        to: "if failure.is_for_want_of_a_connection() {",
-        test: &[
-            "-p",
-            "errand-persistence",
-            "--test",
-            "adapter",
-            "--",
-            "a_full_server_costs",
-        ],
-        red: "a_full_server_costs_no_connection_that_works",
     },
 ];

@@ -70,7 +70,7 @@ async fn from_sqlite_to_postgres_and_back() {
     let (shown, told) =
         done(&first.command(&["copy", "--from", "env:DATABASE_URL", "--to", "env:NEW_URL"], ""));
     assert!(shown.contains("\ntasks: 5 rows, sha256 "), "{shown}");
-    assert!(shown.ends_with(" in 9 tables, all equal\n"), "{shown}");
+    assert!(shown.ends_with(" tables, all equal\n"), "{shown}");
     assert!(told.contains("copying tasks: 5 rows\n"), "{told}");
     assert!(told.contains("JWT_SECRET"), "{told}");
     let password = database.url.split([':', '@']).nth(2).unwrap();
