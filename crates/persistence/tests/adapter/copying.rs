@@ -14,7 +14,7 @@ use errand_persistence::{DatabaseUrl, Settings};
 use errand_testbed::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
-use crate::row_level_security::{TABLES, number, populated, run};
+use crate::row_level_security::{TABLES, code, number, populated, run};
 use crate::support::{Guarded, PostgreSql, Sqlite, Stopped, UNLIMITED, at, open, register, settings, task};
 
 fn file(path: &Path) -> Settings {
@@ -439,4 +439,33 @@ async fn limits_of_the_roles_do_not_end_a_copy() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_writes_into_a_target_meanwhile() {
+    let source = extremes().await;
+    let (postgres, sqlite) = (PostgreSql::fresh().await, Sqlite::fresh().await);
+    let write = |key, allowed| format!("INSERT INTO limits VALUES ({key}, 0, 0, 0, {allowed})");
+    let mut in_postgres = postgres.outside().await;
+    let mut in_sqlite = sqlite.outside().await;
+    run(&mut in_postgres, "SET lock_timeout = 1").await.unwrap();
+    order(&mut in_sqlite, "PRAGMA busy_timeout = 0").await;
+    let mut refused = 0;
+    watched(&source.settings(), &postgres.owner(), |_| {
+        let written = meanwhile(run(&mut in_postgres, &write("'07'", "false")));
+        assert_eq!(code(written), "55P03");
+        refused += 1;
+    })
+    .await
+    .unwrap();
+    watched(&source.settings(), &sqlite.settings(), |_| {
+        let write = sqlx::raw_sql(AssertSqlSafe(write("x'07'", "0")));
+        let written = write.execute(&mut in_sqlite);
+        let error = meanwhile(written).unwrap_err();
+        assert!(error.to_string().contains("locked"), "{error}");
+        refused += 1;
+    })
+    .await
+    .unwrap();
+    assert!(refused > 30);
 }
