@@ -139,7 +139,7 @@ async fn a_schema_that_is_older_or_newer() {
     let database = Postgres::shared().create_database().await;
     let settings = settings(&database, &database.url);
     let inside = look(&settings).await.inside;
-    assert_eq!(steps(&inside.schema.unwrap().unwrap()), (4, 0));
+    assert_eq!(steps(&inside.schema.unwrap().unwrap()), (5, 0));
     assert!(!inside.tables.unwrap().unwrap().there);
     assert!(inside.session.unwrap().unwrap().may_migrate);
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relname = 'seaql_migrations'")
