@@ -141,8 +141,9 @@ pub trait ImportStore: Send + Sync {
     async fn collisions(&self, users: &[ArrivingUser]) -> Result<Vec<Option<Arrival>>, StoreError>;
 
     /// Brings in users, each with tasks: all of them in one step, but for those whose address or name is taken.
-    /// What became of each, in their order, with the ids of the tasks in theirs. Users who are in already are let
-    /// alone, and so are their tasks. Of several users who want the same address, name or id one comes in with it.
+    /// What became of each, in their order, with the ids of the tasks in theirs. Of users who are in already only
+    /// the tasks come in, as with [`Self::bring_tasks`]. No two users may want the same address or name. Fails with
+    /// `Conflict` if somebody took one meanwhile.
     async fn bring(
         &self,
         source: &str,
@@ -165,9 +166,9 @@ pub trait ImportStore: Send + Sync {
     /// How many tasks of a user are known.
     async fn count_known(&self, owner: UserId) -> Result<u64, StoreError>;
 
-    /// Gives a user who came in what the source has by now, if nothing but `known` is here and address and name
-    /// are free.
-    async fn follow_user(&self, known: &KnownUser, user: &ArrivingUser) -> Result<bool, StoreError>;
+    /// Gives a user who came in what the source has by now, but for the id. `false`, and nothing done, if the account
+    /// is no longer as in `expected`. Fails with `Conflict` if address or name is taken.
+    async fn follow_user(&self, expected: &Credentials, user: &ArrivingUser) -> Result<bool, StoreError>;
 
     /// Gives tasks that came in what the source has by now; which of them, in their order. Those that are no longer
     /// as they came in are let alone.
@@ -182,13 +183,20 @@ pub trait ImportStore: Send + Sync {
     /// Removes a user with everything, as if they had never come in; their sessions end. `false`, and nothing
     /// done, if the account is gone, did not come in from this source, or is no longer as in `expected`, if that is
     /// given.
-    async fn remove_user<'a>(
+    async fn remove_user(
         &self,
         source: &str,
         owner: UserId,
-        expected: Option<&'a Holdings>,
+        expected: Option<Holdings>,
     ) -> Result<bool, StoreError>;
 
-    /// Removes those of these tasks that came in with this run and forgets that they did; how many.
-    async fn remove_tasks(&self, owner: UserId, run: i64, keys: &[String]) -> Result<u64, StoreError>;
+    /// Removes those of these tasks that came in with this run and forgets that they did; how many. Unless
+    /// `forced`, those that are no longer as they came in stay.
+    async fn remove_tasks(
+        &self,
+        owner: UserId,
+        run: i64,
+        keys: &[String],
+        forced: bool,
+    ) -> Result<u64, StoreError>;
 }

@@ -12,7 +12,6 @@ use crate::support::{Guarded, at, event, open};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_without_an_owner_touches_one_owners_rows() {
     let guarded = Guarded::fresh().await;
-    let stores = guarded.stores();
     let ann = populated(&guarded, "ann").await;
     let bob = populated(&guarded, "bob").await;
     let mut conn = guarded.0.inside().await;
@@ -66,7 +65,6 @@ async fn a_statement_without_an_owner_touches_one_owners_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_name_there_is_nothing() {
     let guarded = Guarded::fresh().await;
-    let stores = guarded.stores();
     let ann = populated(&guarded, "ann").await;
     let mut conn = guarded.0.inside().await;
     let nothing = async |conn: &mut PgConnection, tables: &[(&str, &str)]| {
@@ -267,7 +265,6 @@ async fn every_table_of_users_is_guarded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_still_find_their_index() {
     let guarded = Guarded::fresh().await;
-    let stores = guarded.stores();
     let ann = populated(&guarded, "ann").await;
     let mut look = guarded.0.admin().await;
     // Enough for a plan to matter.
