@@ -10,14 +10,24 @@
 //!
 //! **How to extend it.** Another name of a column: the lists in `discover.rs`. Another form of a cell: `adapt`.
 
+mod adapt;
+mod cell;
+mod copy;
+mod discover;
 mod error;
 mod incoming;
 mod mapping;
+mod page;
+mod postgres;
+mod schema;
 mod source;
+mod sqlite;
+mod url;
 
 pub use error::SourceError;
 pub use incoming::{
     Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, NoPassword, RowHash, Rule, SourceKey,
 };
 pub use mapping::{Mapping, MappingError};
-pub use source::{Counts, Item, Kind, Source};
+pub use page::Counts;
+pub use source::{Item, Kind, Source};
