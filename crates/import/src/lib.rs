@@ -12,22 +12,30 @@
 
 mod adapt;
 mod cell;
+mod check;
+mod chunk;
 mod copy;
 mod discover;
 mod error;
+mod hash;
 mod incoming;
 mod mapping;
 mod page;
 mod postgres;
+mod receipt;
+mod run;
 mod schema;
 mod source;
 mod sqlite;
 mod url;
 
+pub use check::{CheckError, Checked, RolledBack, rollback, verify};
 pub use error::SourceError;
 pub use incoming::{
     Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, NoPassword, RowHash, Rule, SourceKey,
 };
 pub use mapping::{Mapping, MappingError};
 pub use page::Counts;
+pub use receipt::{ReceiptError, Refusal, Tally};
+pub use run::{ImportError, Notice, Options, Outcome, Report, run};
 pub use source::{Item, Kind, Source};

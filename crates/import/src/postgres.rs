@@ -149,7 +149,12 @@ impl Postgres {
             Some(sessions) => self.number(live(&sessions)).await?,
             None => 0,
         };
+        let greatest_user = format!(
+            "SELECT coalesce(max(CASE WHEN {ukey}::text ~ '^[0-9]{{1,18}}$' THEN {ukey}::text::bigint END), 0) \
+             FROM {ut} u"
+        );
         Ok(Counts {
+            greatest_user: self.number(greatest_user).await?,
             users: count(self.number(format!("SELECT count(*) FROM {ut}")).await?),
             tasks: count(self.number(format!("SELECT count(*) FROM {tt}")).await?),
             live_sessions: count(live_sessions),

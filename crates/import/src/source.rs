@@ -8,7 +8,7 @@ use crate::adapt::Adapter;
 use crate::discover;
 use crate::error::SourceError;
 use crate::incoming::{Adapted, IncomingTask, IncomingUser, SourceKey};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, TASKS, USERS};
 use crate::page::{Counts, Page};
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
@@ -120,6 +120,14 @@ impl Source {
     /// How it is read.
     pub fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    /// The names of the tables of users and of tasks.
+    pub fn tables(&self) -> [String; 2] {
+        [&USERS, &TASKS].map(|section| {
+            let part = self.mapping.part(section);
+            part.and_then(|part| part.table.clone()).unwrap_or_default()
+        })
     }
 
     /// What is not taken over at all, in sentences for people: columns that errand has no place for, sessions.

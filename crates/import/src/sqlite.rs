@@ -205,6 +205,11 @@ impl Sqlite {
         Ok(Counts {
             users: count(&mut self.conn, format!("SELECT count(*) FROM {ut}")).await?,
             tasks: count(&mut self.conn, format!("SELECT count(*) FROM {tt}")).await?,
+            greatest_user: one(
+                &mut self.conn,
+                format!("SELECT coalesce(max({ukey}), 0) FROM {ut} u WHERE typeof({ukey}) = 'integer'"),
+            )
+            .await?,
             live_sessions: match Known::optional(mapping, tables, &SESSIONS)? {
                 Some(sessions) => count(&mut self.conn, live(&sessions)).await?,
                 None => 0,

@@ -153,6 +153,14 @@ impl DatabaseUrl {
         }
     }
 
+    /// Where it is, for people: without user and password.
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Target::Sqlite(path) => path.display().to_string(),
+            Target::Postgres(url) => format!("postgresql://{}:{}/{}", url.host, url.port, url.database),
+        }
+    }
+
     pub(crate) fn target(&self) -> &Target {
         &self.0
     }

@@ -15,6 +15,7 @@ mod cli;
 mod config;
 mod doctor;
 mod failure;
+mod import;
 mod jwt_secret;
 mod migrate;
 mod output;
@@ -24,6 +25,7 @@ mod telemetry;
 mod users;
 mod wire;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -31,7 +33,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             for line in error.lines() {
-                eprintln!("errand: {line}");
+                // Nobody may be there to read it.
+                drop(writeln!(std::io::stderr(), "errand: {line}"));
             }
             ExitCode::FAILURE
         }
