@@ -26,6 +26,7 @@ pub(crate) struct Sqlite {
     pub path: PathBuf,
     pub hash: String,
     conn: SqliteConnection,
+    /// How the bytes of a text are to be read.
     encoding: Encoding,
     users: Cursor,
     tasks: Cursor,
@@ -292,11 +293,11 @@ fn value(row: &SqliteRow, index: usize, encoding: Encoding, bytes: &mut usize) -
         kind => {
             let found: Vec<u8> = row.try_get_unchecked(index).map_err(failed)?;
             *bytes += found.len();
-            let is_cut = found.len() >= CELL_BYTES;
-            if kind == "TEXT" || is_cut {
-                Cell::Text(Text::decode(&found, encoding, is_cut))
-            } else {
-                Cell::Blob(found)
+            match kind {
+                // As UTF-8, however it is stored.
+                "TEXT" => Cell::Text(Text::decode(&found, Encoding::Utf8, false)),
+                _ if found.len() >= CELL_BYTES => Cell::Text(Text::decode(&found, encoding, true)),
+                _ => Cell::Blob(found),
             }
         }
     };
