@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use errand_domain::task::Due;
 use errand_import::{
     Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, Item, Mapping, Source, SourceError,
 };
@@ -98,31 +97,30 @@ fn user(user: &IncomingUser) -> String {
 
 fn task(task: &IncomingTask) -> String {
     let id = task.id.map_or("-".to_owned(), |id| id.to_string());
-    let mut line = format!(
-        "  task {} #{id} of {}: {:?}",
-        task.key.0,
-        task.owner.0,
-        short(task.title.as_str())
+    let title = short(task.title.as_str());
+    let mut parts = vec![format!(
+        "  task {} #{id} of {}: {title:?}",
+        task.key.0, task.owner.0
+    )];
+    parts.extend(
+        task.description
+            .as_ref()
+            .map(|text| format!("({})", short(text.as_str()))),
     );
-    if let Some(text) = &task.description {
-        line += &format!(" ({})", short(text.as_str()));
-    }
-    if task.completed_at.is_some() {
-        line += " done";
-    }
-    line += &format!(" {}", task.priority.as_str());
-    match task.due {
-        Some(due @ Due::Date(_)) => line += &format!(" on {due}"),
-        Some(due) => line += &format!(" at {due}"),
-        None => {}
-    }
-    if !task.tags.as_slice().is_empty() {
-        line += &format!(" [{}]", task.tags.as_slice().join("|"));
-    }
-    if let Some(recurrence) = &task.recurrence {
-        line += &format!(" {}", recurrence.rule);
-    }
-    line
+    parts.extend(task.completed_at.map(|_| "done".to_owned()));
+    parts.push(task.priority.as_str().to_owned());
+    parts.extend(
+        task.due
+            .map(|due| format!("{} {due}", if due.is_date() { "on" } else { "at" })),
+    );
+    let tags = task.tags.as_slice();
+    parts.extend((!tags.is_empty()).then(|| format!("[{}]", tags.join("|"))));
+    parts.extend(
+        task.recurrence
+            .as_ref()
+            .map(|recurrence| recurrence.rule.to_string()),
+    );
+    parts.join(" ")
 }
 
 fn finding(finding: &Finding) -> String {
