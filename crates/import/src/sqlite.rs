@@ -145,7 +145,7 @@ impl Sqlite {
         for known in [&users, &tasks] {
             let key = known.of("x", "key");
             let sql = format!(
-                "SELECT count(*) - count(DISTINCT CAST({key} AS TEXT)) FROM {} x",
+                "SELECT count(*) - min(count(DISTINCT {key}), count(DISTINCT CAST({key} AS TEXT))) FROM {} x",
                 known.table.quoted
             );
             let rows: i64 = one(&mut self.conn, sql).await?;

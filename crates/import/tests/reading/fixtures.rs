@@ -144,6 +144,19 @@ async fn a_quarantined_row_is_kept_without_its_password() {
 }
 
 #[tokio::test]
+async fn no_stored_password_is_shown() {
+    let mut source = open(fixture("generation_2.db")).await;
+    let mut shown = String::new();
+    while let Some(item) = source.next().await.unwrap() {
+        shown += format!("{item:?} {source:?}").as_str();
+    }
+    assert!(shown.contains("emil"), "{shown}");
+    for secret in ["hunter2", "$2b$", "$2a$", "$2y$"] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
 async fn generation_1() {
     let mut source = open(fixture("generation_1.db")).await;
     assert_eq!(
