@@ -285,8 +285,8 @@ async fn page(
 fn value(row: &SqliteRow, index: usize, encoding: Encoding, bytes: &mut usize) -> Result<Cell, SourceError> {
     let failed = |error| SourceError::read(&error);
     let raw = row.try_get_raw(index).map_err(failed)?;
-    let kind = raw.type_info().name().to_owned();
-    let cell = match kind.as_str() {
+    let kind = raw.type_info();
+    let cell = match kind.name() {
         "NULL" => Cell::Null,
         "INTEGER" => Cell::Integer(row.try_get_unchecked(index).map_err(failed)?),
         "REAL" => Cell::Real(row.try_get_unchecked(index).map_err(failed)?),
