@@ -81,7 +81,7 @@ impl Cell {
             Self::Text(text) => Some(text.clone()),
             // A text that was bound as bytes; a UUID's 16 bytes are hexadecimal digits, as elsewhere.
             Self::Blob(bytes) if bytes.len() == 16 => Some(plain(hex(bytes))),
-            Self::Blob(bytes) => Some(Text::decode(bytes, Encoding::Utf8, bytes.len() >= CELL_BYTES)),
+            Self::Blob(bytes) => Some(Text::decode(bytes, Encoding::Utf8, false)),
         }
     }
 
@@ -89,7 +89,6 @@ impl Cell {
     pub fn is_cut(&self) -> bool {
         match self {
             Self::Text(text) => text.is_cut,
-            Self::Blob(bytes) => bytes.len() >= CELL_BYTES,
             _ => false,
         }
     }

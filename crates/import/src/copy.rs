@@ -42,13 +42,16 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, SourceError> {
 
 /// Copies and hashes until both are of the same bytes.
 pub(crate) fn copy(path: &Path) -> Result<Copied, SourceError> {
-    let dir = tempfile::Builder::new()
-        .prefix("errand-import-")
-        .tempdir()
-        .map_err(SourceError::Copy)?;
+    copy_beside(path, || ())
+}
+
+/// `meanwhile` stands for what others do between copying and hashing.
+fn copy_beside(path: &Path, mut meanwhile: impl FnMut()) -> Result<Copied, SourceError> {
+    let dir = private_dir().map_err(SourceError::Copy)?;
     let file = dir.path().join("source.db");
     for _ in 0..TRIES {
         let hash = read(path, Some(&file))?;
+        meanwhile();
         if hash == self::hash(path)? {
             return Ok(Copied { dir, file, hash });
         }
@@ -129,10 +132,87 @@ fn stream(from: &Path, to: Option<&Path>, is_database: bool, hash: &mut Context)
     }
 }
 
+fn private_dir() -> std::io::Result<TempDir> {
+    let mut dir = tempfile::Builder::new();
+    dir.prefix("errand-import-");
+    #[cfg(unix)]
+    dir.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    dir.tempdir()
+}
+
 fn create(path: &Path) -> std::io::Result<File> {
     let mut open = OpenOptions::new();
     open.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
     open.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> (TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        fs::write(&path, [MAGIC.as_slice(), &[7; 100]].concat()).unwrap();
+        (dir, path)
+    }
+
+    fn grow(path: &Path) {
+        let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+        file.write_all(b"more").unwrap();
+    }
+
+    #[test]
+    fn a_copy_is_of_one_state() {
+        let (_dir, path) = database();
+        let mut calls = 0;
+        let copied = copy_beside(&path, || {
+            calls += 1;
+            if calls == 1 {
+                grow(&path);
+                grow(&beside(&path, "-wal"));
+            } else {
+                let _ = fs::remove_file(beside(&path, "-wal"));
+            }
+        });
+        let copied = copied.unwrap();
+        assert_eq!(calls, 3);
+        assert_eq!(fs::read(&copied.file).unwrap(), fs::read(&path).unwrap());
+        assert!(!beside(&copied.file, "-wal").exists(), "of a state before");
+        assert_eq!(copied.hash, hash(&path).unwrap());
+        assert!(matches!(
+            copy_beside(&path, || grow(&path)),
+            Err(SourceError::BeingWritten(_))
+        ));
+    }
+
+    #[test]
+    fn what_lies_beside_is_hashed_and_copied_with_it() {
+        let (_dir, path) = database();
+        let alone = hash(&path).unwrap();
+        for side in SIDES {
+            fs::write(beside(&path, side), side).unwrap();
+        }
+        fs::write(beside(&path, "-shm"), "no part of it").unwrap();
+        let copied = copy(&path).unwrap();
+        assert_ne!(copied.hash, alone);
+        for side in SIDES {
+            assert_eq!(fs::read_to_string(beside(&copied.file, side)).unwrap(), side);
+        }
+        assert_eq!(fs::read_dir(copied.dir.path()).unwrap().count(), 3);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_the_copy() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_dir, path) = database();
+        let copied = copy(&path).unwrap();
+        for path in [copied.dir.path(), &copied.file] {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", path.display());
+        }
+    }
 }

@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_file_says_what_it_said() {
-        let text = "[users]\ntable = \"my \\\"users\\\"\"\nemail = \"mail\"\nactive = \"\"\n\n[tasks]\nowner = \"who\"\n\n[priorities]\n1 = \"High\"\n\"very low\" = \"Low\"\n";
+        let text = "[users]\ntable = 'my \"users\"'\nemail = \"mail\"\nactive = \"\"\n\n[tasks]\nowner = \"who\"\n\n[priorities]\n1 = \"High\"\n\"very low\" = \"Low\"\n";
         let mapping = Mapping::parse(text).unwrap();
         assert_eq!(mapping.to_toml(), text);
         assert_eq!(Mapping::parse(&mapping.to_toml()).unwrap(), mapping);

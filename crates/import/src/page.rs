@@ -1,6 +1,7 @@
 //! What both kinds of sources give: pages of raw rows, and how many there are.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use crate::cell::Cell;
 use crate::error::SourceError;
@@ -21,11 +22,17 @@ pub struct Counts {
 }
 
 /// A row as found: the cells of the mapped columns in their order, and what joins put behind them.
-#[derive(Debug)]
 pub(crate) struct Raw {
     /// Of a task: the key of the user that it belongs to, if there is one.
     pub owner: Option<String>,
     pub cells: Vec<Cell>,
+}
+
+impl fmt::Debug for Raw {
+    /// Redacted: passwords are in it as they were stored.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Raw(…)")
+    }
 }
 
 /// Some rows; none after the last.

@@ -97,7 +97,9 @@ impl Postgres {
         let tasks = Known::new(mapping, tables, &TASKS)?;
         for known in [&users, &tasks] {
             let (key, table) = (known.of("x", "key"), &known.table.quoted);
-            let sql = format!("SELECT count(*) - count(DISTINCT {key}::text) FROM {table} x");
+            let sql = format!(
+                "SELECT count(*) - least(count(DISTINCT {key}), count(DISTINCT {key}::text)) FROM {table} x"
+            );
             known.check_keys(self.number(sql).await?)?;
         }
         let (ut, tt) = (&users.table.quoted, &tasks.table.quoted);

@@ -26,6 +26,7 @@ pub(crate) struct Sqlite {
     pub path: PathBuf,
     pub hash: String,
     conn: SqliteConnection,
+    /// How the bytes of a text are to be read.
     encoding: Encoding,
     users: Cursor,
     tasks: Cursor,
@@ -144,7 +145,7 @@ impl Sqlite {
         for known in [&users, &tasks] {
             let key = known.of("x", "key");
             let sql = format!(
-                "SELECT count(*) - count(DISTINCT CAST({key} AS TEXT)) FROM {} x",
+                "SELECT count(*) - min(count(DISTINCT {key}), count(DISTINCT CAST({key} AS TEXT))) FROM {} x",
                 known.table.quoted
             );
             let rows: i64 = one(&mut self.conn, sql).await?;
@@ -289,19 +290,19 @@ async fn page(
 fn value(row: &SqliteRow, index: usize, encoding: Encoding, bytes: &mut usize) -> Result<Cell, SourceError> {
     let failed = |error| SourceError::read(&error);
     let raw = row.try_get_raw(index).map_err(failed)?;
-    let kind = raw.type_info().name().to_owned();
-    let cell = match kind.as_str() {
+    let kind = raw.type_info();
+    let cell = match kind.name() {
         "NULL" => Cell::Null,
         "INTEGER" => Cell::Integer(row.try_get_unchecked(index).map_err(failed)?),
         "REAL" => Cell::Real(row.try_get_unchecked(index).map_err(failed)?),
         kind => {
             let found: Vec<u8> = row.try_get_unchecked(index).map_err(failed)?;
             *bytes += found.len();
-            let is_cut = found.len() >= CELL_BYTES;
-            if kind == "TEXT" || is_cut {
-                Cell::Text(Text::decode(&found, encoding, is_cut))
-            } else {
-                Cell::Blob(found)
+            match kind {
+                // As UTF-8, however it is stored.
+                "TEXT" => Cell::Text(Text::decode(&found, Encoding::Utf8, false)),
+                _ if found.len() >= CELL_BYTES => Cell::Text(Text::decode(&found, encoding, true)),
+                _ => Cell::Blob(found),
             }
         }
     };

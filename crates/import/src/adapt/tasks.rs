@@ -5,6 +5,7 @@ use errand_domain::task::{
     DESCRIPTION_MAX_CHARS, Description, Due, Priority, Recurrence, RecurrenceFrom, Series, TAG_MAX_CHARS,
     TAGS_MAX, TITLE_MAX_CHARS, Tags, TimeZone, Title,
 };
+use errand_domain::text::fold;
 use serde_json::Value;
 
 use super::row::{Outside, Row};
@@ -230,7 +231,7 @@ fn tags(row: &mut Row<'_>) -> Result<Tags, Outside> {
             None => items.extend(text.split(',').map(str::to_owned)),
         }
     }
-    let mut kept: Vec<String> = Vec::new();
+    let (mut kept, mut keys): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     let mut dropped: Vec<String> = Vec::new();
     for item in items {
         // What a JSON text had escaped.
@@ -246,12 +247,13 @@ fn tags(row: &mut Row<'_>) -> Result<Tags, Outside> {
         if item.chars().nth(TAG_MAX_CHARS).is_some() {
             row.lose("tags", Rule::TagAdapted, &item, &short)?;
         }
-        let is_there = |tag: &String| errand_domain::text::fold(tag) == errand_domain::text::fold(&short);
-        if short.is_empty() || kept.iter().any(is_there) {
+        let key = fold(&short);
+        if short.is_empty() || keys.contains(&key) {
             continue;
         }
         if kept.len() < TAGS_MAX {
             kept.push(short);
+            keys.push(key);
         } else {
             dropped.push(item);
         }

@@ -60,7 +60,7 @@ impl Adapter {
             .map_err(|fault| row.outside(Some("email"), Rule::EmailInvalid, &text, &fault.detail))?;
         let stamp = stamp(&email.key());
         if let Some(first) = self.addresses.get(&stamp) {
-            let now = format!("the same as of {} {}", first.0, "but for case");
+            let now = format!("user {} has it already, case aside", first.0);
             return Err(row.outside(Some("email"), Rule::EmailClash, &text, &now));
         }
         self.addresses.insert(stamp, row.key.clone());
@@ -105,16 +105,16 @@ impl Adapter {
     }
 }
 
-/// What of a display name can be in a user name, blanks as dots.
+/// A display name as a user name, blanks as dots, punctuation left out; nothing if letters would be lost.
 fn fitting(text: &str) -> String {
-    let words: Vec<String> = text
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.chars().any(|c| c.is_alphanumeric() && !c.is_ascii()) {
+        return String::new();
+    }
+    let words = text
         .split_whitespace()
-        .map(|word| {
-            let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-            word.chars().filter(fits).collect()
-        })
-        .filter(|word: &String| !word.is_empty())
-        .collect();
+        .map(|word| word.chars().filter(fits).collect::<String>());
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
     words.join(".").chars().take(30).collect()
 }
 
