@@ -17,6 +17,7 @@ mod m20261123_000001_initial;
 mod m20261124_000002_defence;
 mod m20261124_000003_trash;
 mod m20261124_000004_clients;
+mod m20261130_000005_import;
 
 /// All steps in their order.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000002_defence::Migration),
             Box::new(m20261124_000003_trash::Migration),
             Box::new(m20261124_000004_clients::Migration),
+            Box::new(m20261130_000005_import::Migration),
         ]
     }
 }
@@ -51,7 +53,8 @@ mod tests {
                 "m20261123_000001_initial",
                 "m20261124_000002_defence",
                 "m20261124_000003_trash",
-                "m20261124_000004_clients"
+                "m20261124_000004_clients",
+                "m20261130_000005_import"
             ]
         );
     }

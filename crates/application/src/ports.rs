@@ -9,6 +9,7 @@ mod changes;
 mod clock;
 mod events;
 mod health;
+mod imports;
 mod limits;
 mod passwords;
 mod sessions;
@@ -21,6 +22,7 @@ pub use changes::{Change, ChangesPage};
 pub use clock::{Clock, Entropy};
 pub use events::EventStore;
 pub use health::{DatabaseHealth, Seen};
+pub use imports::{Arrival, ArrivingTask, ArrivingUser, Holdings, ImportStore, KnownTask, KnownUser, Run};
 pub use limits::{Bucket, LimitStore};
 pub use passwords::{HasherError, PasswordHasher, Verdict};
 pub use sessions::{Ended, EndedCursor, NewSession, NextRefresh, Rotation, SessionStore, Start};
@@ -34,6 +36,7 @@ pub use {
     clock::{MockClock, MockEntropy},
     events::MockEventStore,
     health::MockDatabaseHealth,
+    imports::MockImportStore,
     limits::MockLimitStore,
     passwords::MockPasswordHasher,
     sessions::MockSessionStore,

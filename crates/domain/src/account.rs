@@ -248,6 +248,11 @@ impl PasswordHash {
         Self(text)
     }
 
+    /// Of a user whom no password lets in, until another one is set: somebody came in without a hash.
+    pub fn unusable() -> Self {
+        Self("!".to_owned())
+    }
+
     /// The stored form.
     pub fn as_str(&self) -> &str {
         &self.0

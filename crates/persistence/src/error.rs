@@ -269,6 +269,8 @@ fn postgres(code: &str, constraint: Option<&str>) -> Class {
         "23505" => match constraint {
             Some("users_email_unique") => Class::Conflict(UniqueKey::Email),
             Some("users_username_unique") => Class::Conflict(UniqueKey::Username),
+            // Two imports of one source at once: the next try finds what the other one brought.
+            Some("imported_users_once") => Class::Again,
             _ => Class::Broken,
         },
         "40001" | "40P01" => Class::Again,

@@ -26,6 +26,7 @@ mod fence;
 mod fit;
 mod footing;
 mod health;
+mod imports;
 mod limits;
 mod lock;
 mod migrate;
@@ -47,7 +48,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use errand_application::ports::{
-    AccountStore, Clock, DatabaseHealth, EventStore, LimitStore, SessionStore, StoreError, TaskStore,
+    AccountStore, Clock, DatabaseHealth, EventStore, ImportStore, LimitStore, SessionStore, StoreError,
+    TaskStore,
 };
 use errand_domain::task::Recurrences;
 
@@ -142,6 +144,14 @@ impl Database {
     /// The store of security events.
     pub fn events(&self) -> Arc<dyn EventStore> {
         Arc::new(events::Events(self.db.clone()))
+    }
+
+    /// The store of what comes in from other applications.
+    pub fn imports(&self) -> Arc<dyn ImportStore> {
+        Arc::new(imports::Imports {
+            db: self.db.clone(),
+            settings: self.settings.clone(),
+        })
     }
 
     /// The store of limits.

@@ -16,6 +16,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("task_walks", "user_id"),
     ("security_events", "user_id"),
     ("idempotency_keys", "user_id"),
+    ("imported_users", "user_id"),
+    ("imported_tasks", "user_id"),
 ];
 
 /// All of errand's begin so.
@@ -38,20 +40,20 @@ fn wanted(table: &str, owner: &str) -> Vec<Policy> {
         name: "errand_owner",
         clause: format!("FOR ALL USING ({own}) WITH CHECK ({own})"),
     }];
+    // Who signs in is looked for by name, who comes in again by the key at the source; who registers is nobody
+    // yet. To change or to remove an account it takes its owner's scope.
+    let everyone = format!("(SELECT current_setting('{SETTING}', true)) = '{EVERYONE}'");
+    if matches!(table, "users" | "imported_users") {
+        policies.push(Policy {
+            name: "errand_everyone_sees",
+            clause: format!("FOR SELECT USING ({everyone})"),
+        });
+    }
     if table == "users" {
-        // Who signs in is looked for by name, who registers is nobody yet. To change or to remove an account it
-        // takes its owner's scope.
-        let everyone = format!("(SELECT current_setting('{SETTING}', true)) = '{EVERYONE}'");
-        policies.extend([
-            Policy {
-                name: "errand_everyone_sees",
-                clause: format!("FOR SELECT USING ({everyone})"),
-            },
-            Policy {
-                name: "errand_everyone_adds",
-                clause: format!("FOR INSERT WITH CHECK ({everyone})"),
-            },
-        ]);
+        policies.push(Policy {
+            name: "errand_everyone_adds",
+            clause: format!("FOR INSERT WITH CHECK ({everyone})"),
+        });
     }
     policies
 }

@@ -6,7 +6,7 @@ use crate::policies;
 use crate::steps;
 
 /// Tables of nobody's in particular.
-const COMMON: [&str; 2] = ["ended_sessions", "limits"];
+const COMMON: [&str; 3] = ["ended_sessions", "imports", "limits"];
 
 #[derive(FromQueryResult)]
 struct Missing {

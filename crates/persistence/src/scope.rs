@@ -4,7 +4,9 @@
 use errand_domain::UserId;
 use sea_orm::{ColumnTrait, DeleteMany, EntityTrait, QueryFilter, Select, UpdateMany};
 
-use crate::entities::{security_events, sessions, task_counters, task_walks, tasks, users};
+use crate::entities::{
+    imported_tasks, imported_users, security_events, sessions, task_counters, task_walks, tasks, users,
+};
 
 /// Whose rows a unit of work is about; it can be held to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,14 @@ impl Owned for users::Entity {
     const OWNER: users::Column = users::Column::Id;
 }
 
+impl Owned for imported_users::Entity {
+    const OWNER: imported_users::Column = imported_users::Column::UserId;
+}
+
+impl Owned for imported_tasks::Entity {
+    const OWNER: imported_tasks::Column = imported_tasks::Column::UserId;
+}
+
 impl Owned for security_events::Entity {
     const OWNER: security_events::Column = security_events::Column::UserId;
 }
@@ -65,12 +75,21 @@ impl Owned for tasks::Entity {
 
 /// What has no owner yet, or none any more: the few starts without one.
 pub mod unowned {
-    use super::{Select, users};
+    use super::{Select, imported_users, users};
     use sea_orm::EntityTrait;
 
     /// Accounts by what somebody claims to be called, before they are anybody.
     #[expect(clippy::disallowed_methods, reason = "signing in is how one becomes an owner")]
     pub fn accounts() -> Select<users::Entity> {
         users::Entity::find()
+    }
+
+    /// Users who came in, by the keys that another application knows them by.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "who comes in again is looked for by a key"
+    )]
+    pub fn imported() -> Select<imported_users::Entity> {
+        imported_users::Entity::find()
     }
 }

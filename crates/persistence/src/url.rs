@@ -158,6 +158,14 @@ impl DatabaseUrl {
         matches!(&self.0, Target::Postgres(postgres) if postgres.password.is_some())
     }
 
+    /// Where it is, for people: without user and password.
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Target::Sqlite(path) => path.display().to_string(),
+            Target::Postgres(url) => format!("postgresql://{}:{}/{}", url.host, url.port, url.database),
+        }
+    }
+
     pub(crate) fn target(&self) -> &Target {
         &self.0
     }

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 mod pool;
 mod scheme;
+mod scrypt;
 #[cfg(test)]
 mod vectors;
 
@@ -38,15 +39,17 @@ impl Cost {
     }
 }
 
-/// Hashes as passlib's `bcrypt_sha256` version 2 and verifies plain bcrypt as well, on threads of its own.
+/// Hashes as passlib's `bcrypt_sha256` version 2 and verifies plain bcrypt and Better Auth's scrypt as well, on
+/// threads of its own.
 ///
 /// **Threads.** Half as many as there are processors, one at least, with eight places to wait for each. Who
 /// finds no place, or waits for 2 s, is told [`HasherError::Overloaded`]; who goes away is skipped. On Linux
 /// the threads run at a lower priority, so that a storm of logins slows logins and nothing else.
 ///
 /// **Time.** Unknown users, malformed hashes and hashes of a lower cost take the work of one hash at the
-/// current cost. Only a stored hash of a higher one takes longer (and no more than cost 14): lowering the
-/// configured cost makes accounts recognisable by their slower logins until each has signed in once.
+/// current cost. Only a stored hash of a higher one takes longer (and no more than cost 14), and scrypt, which is
+/// done besides: lowering the configured cost, or bringing in such accounts, makes them recognisable by their
+/// slower logins until each has signed in once.
 pub struct BcryptPasswords {
     cost: u32,
     entropy: Arc<dyn Entropy>,

@@ -8,7 +8,7 @@ use errand_persistence::AppRole;
 
 use crate::config::{Config, Purpose};
 use crate::failure::Failure;
-use crate::{copy, doctor, migrate, output, purge, serve, telemetry, users};
+use crate::{copy, doctor, import, migrate, output, purge, serve, telemetry, users};
 
 /// A task service for many users, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ enum Command {
     /// The accounts in the database; a running errand follows within a second.
     #[command(subcommand)]
     User(users::Command),
+    /// Move in from another todo application: its users and tasks, with a receipt.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Remove the deleted tasks of all users that are no longer kept (30 days).
     Purge,
     /// Copy a whole database into an empty one, such as SQLite to PostgreSQL; stop what writes to it before.
@@ -96,7 +99,9 @@ pub fn run() -> Result<(), Failure> {
     let load = |purpose| Config::load(file.as_deref(), std::env::vars_os(), purpose);
     let purpose = match command {
         Command::Serve => Purpose::Serve,
-        Command::Migrate(_) | Command::User(_) | Command::Purge | Command::Copy(_) => Purpose::Database,
+        Command::Migrate(_) | Command::User(_) | Command::Import(_) | Command::Purge | Command::Copy(_) => {
+            Purpose::Database
+        }
         Command::Doctor => return doctor::run(load),
     };
     let config = load(purpose)?;
@@ -120,6 +125,7 @@ pub fn run() -> Result<(), Failure> {
             }
             Command::Migrate(Migrate::Status) => migrate::status(&config.database).await,
             Command::User(command) => users::run(command, &config).await,
+            Command::Import(command) => import::run(command, &config).await,
             Command::Purge => purge::run(&config).await,
             Command::Copy(way) => {
                 let variables: Vec<_> = std::env::vars_os().collect();

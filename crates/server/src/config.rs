@@ -57,7 +57,7 @@ pub struct Server {
 }
 
 /// Which database and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Database {
     pub url: DatabaseUrl,
     /// The directory of the default database, which is made if need be.

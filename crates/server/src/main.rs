@@ -16,6 +16,7 @@ mod config;
 mod copy;
 mod doctor;
 mod failure;
+mod import;
 mod jwt_secret;
 mod migrate;
 mod output;
@@ -25,6 +26,7 @@ mod telemetry;
 mod users;
 mod wire;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -32,7 +34,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             for line in error.lines() {
-                eprintln!("errand: {line}");
+                // Nobody may be there to read it.
+                drop(writeln!(std::io::stderr(), "errand: {line}"));
             }
             ExitCode::FAILURE
         }

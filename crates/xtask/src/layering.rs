@@ -15,7 +15,7 @@ struct Rule {
     must_not_reach: &'static [&'static str],
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         name: "errand-domain",
         may_use: &[],
@@ -57,6 +57,18 @@ const RULES: [Rule; 11] = [
         must_not_reach: &["actix-web", "mockall", "proptest"],
     },
     Rule {
+        name: "errand-import",
+        may_use: &["errand-application", "errand-domain"],
+        tests_may_use: &[
+            "errand-persistence",
+            "errand-conformance",
+            "errand-recurrence",
+            "errand-security",
+            "errand-testbed",
+        ],
+        must_not_reach: &["sea-orm", "actix-web", "mockall", "proptest"],
+    },
+    Rule {
         name: "errand-recurrence",
         may_use: &["errand-domain"],
         tests_may_use: &[],
@@ -90,6 +102,7 @@ const RULES: [Rule; 11] = [
         name: "errand",
         may_use: &[
             "errand-http",
+            "errand-import",
             "errand-persistence",
             "errand-recurrence",
             "errand-security",

@@ -120,6 +120,40 @@ pub const TABLES: &[Table] = &[
             ("successor_id", Big),
         ],
     },
+    Table {
+        name: "imports",
+        key: &["source"],
+        columns: &[
+            ("source", Text),
+            ("id", Uuid),
+            ("run", Big),
+            ("finished", Boolean),
+        ],
+    },
+    Table {
+        name: "imported_users",
+        key: &["user_id"],
+        columns: &[
+            ("user_id", Big),
+            ("source", Text),
+            ("source_key", Text),
+            ("run", Big),
+            ("content_hash", Bytes),
+            ("password_digest", Bytes),
+        ],
+    },
+    Table {
+        name: "imported_tasks",
+        key: &["user_id", "source_key"],
+        columns: &[
+            ("user_id", Big),
+            ("source_key", Text),
+            ("task_id", Big),
+            ("run", Big),
+            ("content_hash", Bytes),
+            ("version", Big),
+        ],
+    },
     // Somebody may be in the middle of a list.
     Table {
         name: "task_walks",

@@ -280,7 +280,16 @@ impl Model {
             Fate::Living | Fate::Deleted => piece.task.clone(),
             Fate::TakenBack => piece.task.clone().erased(at),
         };
-        let row = Row::from(&task);
+        Self {
+            deleted_at: gone,
+            erased_at: gone.filter(|_| piece.fate == Fate::TakenBack),
+            ..Self::living(&task)
+        }
+    }
+
+    /// The same of a task that is not in the trash.
+    pub fn living(task: &Task) -> Self {
+        let row = Row::from(task);
         Self {
             user_id: row.user_id,
             id: row.id,
@@ -300,8 +309,8 @@ impl Model {
             updated_at: row.updated_at,
             version: row.version,
             change_seq: 0,
-            deleted_at: gone,
-            erased_at: gone.filter(|_| piece.fate == Fate::TakenBack),
+            deleted_at: None,
+            erased_at: None,
             recurrence: row.recurrence,
             recurrence_from: row.recurrence_from,
             recurrence_meant: row.recurrence_meant,

@@ -139,7 +139,7 @@ async fn a_schema_that_is_older_or_newer() {
     let database = Postgres::shared().create_database().await;
     let settings = settings(&database, &database.url);
     let inside = look(&settings).await.inside;
-    assert_eq!(steps(&inside.schema.unwrap().unwrap()), (4, 0));
+    assert_eq!(steps(&inside.schema.unwrap().unwrap()), (5, 0));
     assert!(!inside.tables.unwrap().unwrap().there);
     assert!(inside.session.unwrap().unwrap().may_migrate);
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relname = 'seaql_migrations'")
@@ -385,6 +385,10 @@ async fn files_that_are_there() {
     // Beside a service that runs, and after it.
     let running = look_into(&path).await.inside.unwrap();
     assert_eq!(running.writable, Ok(()));
+    let index: i64 = sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = 'tasks_by_change'")
+        .fetch_one(&mut sqlite.outside().await)
+        .await
+        .unwrap();
     sqlite.database.close(Duration::from_secs(5)).await;
     let before = std::fs::read(&path).unwrap();
     let report = look_into(&path).await;
@@ -411,8 +415,8 @@ async fn files_that_are_there() {
     assert!(inside.writable.unwrap_err().contains("readonly"));
     // One with a broken index.
     let mut sick = before.clone();
-    let page = sick.len() - 4096;
-    sick[page..].fill(7);
+    let end = usize::try_from(index).unwrap() * 4096;
+    sick[end - 4096..end].fill(7);
     std::fs::write(&path, &sick).unwrap();
     let complaints = look_into(&path).await.inside.unwrap().complaints;
     let complaints = complaints.unwrap();

@@ -14,6 +14,7 @@ mod doctor;
 mod environment;
 mod files;
 mod full;
+mod imports;
 mod locks;
 mod migrations;
 mod mixing;

@@ -7,11 +7,12 @@ use sqlx::Connection;
 
 use crate::support::{open, register, settings, stores};
 
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 5] = [
     "m20261123_000001_initial",
     "m20261124_000002_defence",
     "m20261124_000003_trash",
     "m20261124_000004_clients",
+    "m20261130_000005_import",
 ];
 
 async fn six_at_once(settings: &Settings) {

@@ -4,15 +4,15 @@ mod fitting;
 mod policies;
 mod roles;
 
-use errand_conformance::Stores;
+use errand_conformance::{Harness, Stores};
 use errand_domain::UserId;
 use errand_domain::query::{PageStart, Sort, SortKey, TaskFilter, TaskQuery};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::support::{UNLIMITED, at, keyed, register, session, task};
+use crate::support::{Guarded, UNLIMITED, at, keyed, register, session, task};
 
 /// The tables of users' data, with the column that says whose a row is.
-pub const TABLES: [(&str, &str); 7] = [
+pub const TABLES: [(&str, &str); 9] = [
     ("users", "id"),
     ("task_counters", "user_id"),
     ("sessions", "user_id"),
@@ -20,6 +20,8 @@ pub const TABLES: [(&str, &str); 7] = [
     ("task_walks", "user_id"),
     ("security_events", "user_id"),
     ("idempotency_keys", "user_id"),
+    ("imported_users", "user_id"),
+    ("imported_tasks", "user_id"),
 ];
 
 pub async fn run(conn: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
@@ -57,6 +59,17 @@ pub async fn name(conn: &mut PgConnection, value: &str) {
 }
 
 /// Somebody with a row in every table.
+pub async fn moved_in(guarded: &Guarded, name: &str) -> UserId {
+    let owner = populated(&guarded.stores(), name).await;
+    let came_in = format!(
+        "INSERT INTO imported_users VALUES ({owner}, 'source', '{name}', 1, '', ''); \
+         INSERT INTO imported_tasks VALUES ({owner}, '1', 1, 1, '', 1)"
+    );
+    run(&mut guarded.0.admin().await, &came_in).await.unwrap();
+    owner
+}
+
+/// Somebody with a row in every table but those of imports.
 pub async fn populated(stores: &Stores, name: &str) -> UserId {
     let owner = register(stores, name).await;
     for n in 0..3 {

@@ -113,7 +113,7 @@ async fn template() -> &'static Template {
             let lobby = Postgres::shared().create_database().await;
             let migrated = Postgres::shared().create_database().await;
             let database = open(&settings(&migrated, &migrated.url)).await;
-            assert_eq!(database.migrate().await.unwrap().len(), 4);
+            assert_eq!(database.migrate().await.unwrap().len(), 5);
             database.close(PATIENCE).await;
             Template {
                 lobby,
@@ -148,7 +148,7 @@ pub async fn guard(fresh: &TestDatabase) -> String {
     let role = AppRole::parse(&format!("app_{}", fresh.name().trim_start_matches("test_"))).unwrap();
     let database = open(&settings(fresh, &fresh.url)).await;
     let migrated = database.migrate_for(&role, true).await.unwrap();
-    assert_eq!((migrated.steps.len(), migrated.made_role), (4, true));
+    assert_eq!((migrated.steps.len(), migrated.made_role), (5, true));
     database.close(PATIENCE).await;
     fresh.url_as(role.name()).await
 }

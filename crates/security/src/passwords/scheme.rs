@@ -4,7 +4,7 @@
 //! bcrypt over base64(HMAC-SHA-256(key: the salt's 22 characters, message: the password)). The detour makes the
 //! password's length and NUL bytes irrelevant, and the key keeps plain SHA-256 digests leaked elsewhere from
 //! being tried (<https://passlib.readthedocs.io/en/stable/lib/passlib.hash.bcrypt_sha256.html>).
-//! Also verified: bcrypt itself, `$2a$`, `$2b$`, `$2y$`, from accounts that were imported.
+//! Also verified, from accounts that were imported: bcrypt itself, `$2a$`, `$2b$`, `$2y$`, and scrypt (`scrypt.rs`).
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
@@ -15,7 +15,7 @@ use errand_application::ports::Verdict;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Cost;
+use super::{Cost, scrypt};
 
 /// bcrypt's own alphabet; bits that belong to no byte must be 0.
 const STRICT: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
@@ -40,6 +40,14 @@ pub(super) fn hash(password: &SecretString, cost: u32, salt: &[u8; 16]) -> Strin
 
 /// Judges a password, with the work of one hash at `current` cost at least.
 pub(super) fn verify(password: &SecretString, stored: Option<&str>, current: u32) -> Verdict {
+    if let Some(stored) = stored.and_then(scrypt::Stored::parse) {
+        let matches = stored.is_of(password);
+        spend(password, current);
+        return Verdict {
+            matches,
+            outdated: true,
+        };
+    }
     let Some(stored) = stored.and_then(Stored::parse) else {
         spend(password, current);
         return Verdict {
@@ -306,6 +314,8 @@ mod tests {
             Some(of_cost(6)),
             Some(of_cost(4)),
             Some("broken".into()),
+            Some("!".into()),
+            Some(format!("{}:{}", "0".repeat(32), "0".repeat(128))),
             None,
         ] {
             ROUNDS.set(0);

@@ -4,8 +4,8 @@ use super::keys::{ALL, Key};
 
 /// What all variables of errand begin with.
 const PREFIX: &str = "ERRAND_";
-/// Of errand and no settings: the file's name, and what the project's own chores and tests read.
-const OWN: &[&str] = &["CONFIG", "PG_BIN", "ATTACKS"];
+/// Of errand and no settings: the file's name, what is imported, and what the project's own chores and tests read.
+const OWN: &[&str] = &["CONFIG", "SOURCE_URL", "PG_BIN", "ATTACKS"];
 const OF_TESTS: &str = "TEST";
 
 /// Whether a variable looks like errand's, and nobody else is known to make such.

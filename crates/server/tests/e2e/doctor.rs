@@ -389,7 +389,8 @@ async fn a_schema_and_a_role_that_do_not_do() {
     assert_told(&lines, "GRANT SELECT ON seaql_migrations");
     assert_told(
         &lines,
-        "fault rights: the role lacks SELECT, INSERT, UPDATE, DELETE on ended_sessions, idempotency_keys, limits, ",
+        "fault rights: the role lacks SELECT, INSERT, UPDATE, DELETE on ended_sessions, idempotency_keys, imported_tasks, \
+         imported_users, imports, limits, ",
     );
     let other = Postgres::shared().create_database().await;
     let astray = with(&variables, &[("DATABASE_DIRECT_URL", &other.url)]);

@@ -34,6 +34,7 @@ mod load;
 mod logs;
 mod lost_answers;
 mod migrators;
+mod moving_in;
 mod outages;
 mod paging;
 mod pooler;

@@ -118,7 +118,7 @@ async fn a_role_is_prepared_again_and_again() {
     run(&mut look, &format!("CREATE ROLE {} LOGIN", role.name()))
         .await
         .unwrap();
-    assert_eq!(opened.migrate().await.unwrap().len(), 4);
+    assert_eq!(opened.migrate().await.unwrap().len(), 5);
     let more = format!(
         "GRANT TRUNCATE, TRIGGER ON tasks TO {0}; GRANT INSERT ON seaql_migrations TO {0}",
         role.name()

@@ -1,0 +1,41 @@
+//! Users who came in from other applications.
+
+use errand_application::ports::KnownUser;
+use errand_domain::UserId;
+use sea_orm::entity::prelude::*;
+
+use crate::error::Failure;
+use crate::imports::digest;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "imported_users")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user_id: i64,
+    pub source: String,
+    pub source_key: String,
+    pub run: i64,
+    pub content_hash: Vec<u8>,
+    pub password_digest: Vec<u8>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    pub fn known(self) -> Result<KnownUser, Failure> {
+        let corrupt = |column| Failure::Corrupt {
+            table: "imported_users",
+            column,
+        };
+        Ok(KnownUser {
+            key: self.source_key,
+            id: UserId(self.user_id),
+            run: self.run,
+            hash: digest(&self.content_hash).ok_or(corrupt("content_hash"))?,
+            password_digest: digest(&self.password_digest).ok_or(corrupt("password_digest"))?,
+        })
+    }
+}

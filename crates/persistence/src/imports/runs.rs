@@ -1,0 +1,98 @@
+//! The runs of an import, and the ids that its users may have.
+
+use std::sync::Arc;
+
+use errand_application::ports::{Run, StoreError};
+use errand_domain::UserId;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, TransactionTrait};
+use uuid::Uuid;
+
+use crate::connect::{Settings, open_for_migrations};
+use crate::db::{Conn, Tx};
+use crate::error::Failure;
+use crate::pulse::Pulse;
+use crate::sql::{Sql, returned};
+
+const BEGIN: Sql = Sql::both(
+    "INSERT INTO imports (source, id, run, finished) VALUES ($1, $2, 1, false) ON CONFLICT (source) DO UPDATE \
+     SET run = imports.run + CASE WHEN imports.finished THEN 1 ELSE 0 END, finished = false RETURNING id, run",
+);
+const LAST: Sql = Sql::both("SELECT id, run FROM imports WHERE source = $1");
+const FINISH: Sql = Sql::both("UPDATE imports SET finished = true WHERE source = $1 AND run = $2");
+const BACK: Sql =
+    Sql::both("UPDATE imports SET run = run - 1, finished = true WHERE source = $1 AND run = $2");
+const FORGET: Sql = Sql::both("DELETE FROM imports WHERE source = $1 AND run = 0");
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    run: i64,
+}
+
+impl Row {
+    fn run(self) -> Run {
+        Run {
+            id: self.id,
+            number: self.run,
+        }
+    }
+}
+
+pub async fn begin(conn: &Conn<'_>, source: &str, id: Uuid) -> Result<Run, Failure> {
+    let row: Option<Row> = returned(conn, BEGIN.with(conn, [source.into(), id.into()])).await?;
+    row.map(Row::run).ok_or(Failure::Corrupt {
+        table: "imports",
+        column: "*",
+    })
+}
+
+pub async fn last(conn: &Conn<'_>, source: &str) -> Result<Option<Run>, Failure> {
+    let row = Row::find_by_statement(LAST.with(conn, [source.into()]));
+    Ok(row.one(conn).await?.map(Row::run))
+}
+
+pub async fn finish(conn: &Conn<'_>, source: &str, run: i64) -> Result<(), Failure> {
+    conn.execute_raw(FINISH.with(conn, [source.into(), run.into()]))
+        .await?;
+    Ok(())
+}
+
+pub async fn take_back(tx: &Tx, source: &str, run: i64) -> Result<(), Failure> {
+    tx.execute_raw(BACK.with(tx, [source.into(), run.into()])).await?;
+    tx.execute_raw(FORGET.with(tx, [source.into()])).await?;
+    Ok(())
+}
+
+/// Nobody registers meanwhile: who has taken a number from the sequence has the table too.
+const HOLD: &str = "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE";
+const RESERVE: &str = "SELECT setval(pg_get_serial_sequence('users', 'id'), $1) WHERE $1 > coalesce((SELECT \
+     last_value FROM pg_sequences WHERE format('%I.%I', schemaname, sequencename) = \
+     pg_get_serial_sequence('users', 'id')), 0)";
+
+pub async fn reserve(settings: &Settings, pulse: Arc<Pulse>, last: UserId) -> Result<(), StoreError> {
+    let pools = open_for_migrations(settings, pulse).await;
+    let pools = pools.map_err(|error| StoreError::Broken(error.into()))?;
+    let done: Result<(), DbErr> = async {
+        let tx = pools.write().begin().await?;
+        tx.execute_unprepared(HOLD).await?;
+        let reserving = Statement::from_sql_and_values(DbBackend::Postgres, RESERVE, [last.0.into()]);
+        tx.query_all_raw(reserving).await?;
+        tx.commit().await
+    }
+    .await;
+    pools.close().await;
+    done.map_err(|error| Failure::from(error).into())
+}
+
+const RAISE: Sql = Sql::both("UPDATE sqlite_sequence SET seq = max(seq, $1) WHERE name = 'users'");
+const SET: Sql = Sql::both(
+    "INSERT INTO sqlite_sequence (name, seq) SELECT 'users', $1 \
+     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'users')",
+);
+
+pub async fn reserve_in_file(tx: &Tx, last: UserId) -> Result<(), Failure> {
+    for statement in [RAISE, SET] {
+        tx.execute_raw(statement.with(tx, [last.0.into()])).await?;
+    }
+    Ok(())
+}
