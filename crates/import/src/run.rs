@@ -312,7 +312,7 @@ impl Work<'_> {
                 let most = if must_wait { 0 } else { at_once - 1 };
                 while under_way.len() > most {
                     if let Some(done) = under_way.next().await {
-                        self.done(done?)?;
+                        self.done(&done?)?;
                     }
                 }
                 under_way.push_back(way.process(next.parties));
@@ -322,7 +322,7 @@ impl Work<'_> {
             }
         }
         while let Some(done) = under_way.next().await {
-            self.done(done?)?;
+            self.done(&done?)?;
         }
         Ok(())
     }
@@ -377,7 +377,7 @@ impl Work<'_> {
         self.line(&Line::Quarantined { owner, why, row })
     }
 
-    fn done(&mut self, done: Done) -> Result<(), ImportError> {
+    fn done(&mut self, done: &Done) -> Result<(), ImportError> {
         for line in &done.lines {
             self.line(line)?;
         }

@@ -2,6 +2,7 @@
 
 pub mod changes;
 mod clients;
+mod imports;
 
 /// One defence.
 pub struct Mutant {
@@ -21,7 +22,11 @@ pub struct Mutant {
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(clients::MUTANTS).chain(changes::MUTANTS)
+    MUTANTS
+        .iter()
+        .chain(clients::MUTANTS)
+        .chain(imports::MUTANTS)
+        .chain(changes::MUTANTS)
 }
 
 const MUTANTS: &[Mutant] = &[

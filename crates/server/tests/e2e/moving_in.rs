@@ -114,32 +114,37 @@ impl Home {
         change(&self.source(), sql).await;
     }
 
-    /// Runs `errand import` on the service's database.
-    fn import(&self, service: &Service, arguments: &[&str]) -> Output {
-        service.command(&[&["import"], arguments].concat(), "")
-    }
-
     fn run(&self, service: &Service, receipt: &str, more: &[&str]) -> String {
         let (source, receipt) = (self.source(), self.receipt(receipt));
         let (source, receipt) = (source.to_str().unwrap(), receipt.to_str().unwrap());
-        done(&self.import(service, &[&["run", source, "--receipt", receipt], more].concat()))
+        done(&import(
+            service,
+            &[&["run", source, "--receipt", receipt], more].concat(),
+        ))
     }
 
     fn verify(&self, service: &Service, receipt: &str) -> Output {
-        self.import(service, &["verify", self.receipt(receipt).to_str().unwrap()])
+        import(service, &["verify", self.receipt(receipt).to_str().unwrap()])
     }
 
     fn rollback(&self, service: &Service, receipt: &str, more: &[&str]) -> Output {
         let receipt = self.receipt(receipt);
-        self.import(
+        import(
             service,
             &[&["rollback", receipt.to_str().unwrap()], more].concat(),
         )
     }
 }
 
+/// Runs `errand import` on the service's database.
+fn import(service: &Service, arguments: &[&str]) -> Output {
+    service.command(&[&["import"], arguments].concat(), "")
+}
+
 async fn change(path: &Path, sql: &str) {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let options = SqliteConnectOptions::new().filename(path);
+    // As Python has it.
+    let options = options.foreign_keys(false).create_if_missing(true);
     let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
         .execute(&mut conn)
@@ -337,7 +342,7 @@ async fn a_second_run_changes_nothing(backend: Backend) {
     ]
     .map(str::to_owned);
     let again: Vec<&str> = again.iter().map(String::as_str).collect();
-    let (_, why) = refused(&home.import(&service, &again));
+    let (_, why) = refused(&import(&service, &again));
     assert!(why.contains("never written over"), "{why}");
 }
 
