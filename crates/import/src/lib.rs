@@ -13,6 +13,7 @@
 //! **How to extend it.** Another name of a column: the lists in `discover.rs`. Another form of a cell: `adapt`.
 
 mod adapt;
+mod arriving;
 mod cell;
 mod check;
 mod chunk;

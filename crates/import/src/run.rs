@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use uuid::Uuid;
 
-use crate::chunk::{Done, Party, Way, arriving_task, arriving_user};
+use crate::arriving::{ID_MAX, arriving_task, arriving_user};
+use crate::chunk::{Done, Party, Way};
 use crate::error::SourceError;
 use crate::incoming::{Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
 use crate::receipt::{Header, Line, ReceiptError, Refusal, Summary, Tally, Writer};
@@ -212,9 +213,6 @@ pub async fn run(
     }
     Ok(Outcome { report, receipt })
 }
-
-/// See `chunk.rs`.
-const ID_MAX: i64 = (1 << 53) - 1;
 
 fn first_half(bytes: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];

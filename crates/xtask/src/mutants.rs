@@ -22,11 +22,9 @@ pub struct Mutant {
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS
-        .iter()
-        .chain(clients::MUTANTS)
-        .chain(imports::MUTANTS)
-        .chain(changes::MUTANTS)
+    [MUTANTS, clients::MUTANTS, changes::MUTANTS, imports::MUTANTS]
+        .into_iter()
+        .flatten()
 }
 
 const MUTANTS: &[Mutant] = &[
