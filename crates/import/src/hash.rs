@@ -117,5 +117,8 @@ pub(crate) fn task(content: &Content<'_>) -> Digest {
 }
 
 pub(crate) fn hex(digest: &Digest) -> String {
-    digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = digest.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }

@@ -1,16 +1,19 @@
 //! Moving in: the databases of other todo applications, read without touching them.
 //!
-//! **What this crate is.** [`Source::open`] takes a SQLite file or a PostgreSQL URL, finds users and tasks by
+//! **What this crate is.** [`run`] brings a source in and writes a receipt, by which [`verify`] and [`rollback`] go.
+//! [`Source::open`] takes a SQLite file or a PostgreSQL URL, finds users and tasks by
 //! looking ([`Mapping`]), and [`Source::next`] gives row after row as values of the domain, or quarantined with the
 //! reason ([`Adapted`]). Every row is accounted for, and memory does not grow with the source.
 //!
-//! **What it must never know.** How errand stores anything.
+//! **What it must never know.** How errand stores anything: it writes through a port.
 //!
-//! **Where to start.** `source.rs` for the way of a row, `adapt.rs` for what becomes of its cells.
+//! **Where to start.** `source.rs` for the way of a row, `adapt.rs` for what becomes of its cells, `run.rs` and
+//! `chunk.rs` for how it comes in.
 //!
 //! **How to extend it.** Another name of a column: the lists in `discover.rs`. Another form of a cell: `adapt`.
 
 mod adapt;
+mod arriving;
 mod cell;
 mod check;
 mod chunk;

@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use uuid::Uuid;
 
-use crate::chunk::{Done, Party, Way, arriving_task, arriving_user};
+use crate::arriving::{ID_MAX, arriving_task, arriving_user};
+use crate::chunk::{Done, Party, Way};
 use crate::error::SourceError;
 use crate::incoming::{Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
 use crate::receipt::{Header, Line, ReceiptError, Refusal, Summary, Tally, Writer};
@@ -213,9 +214,6 @@ pub async fn run(
     Ok(Outcome { report, receipt })
 }
 
-/// See `chunk.rs`.
-const ID_MAX: i64 = (1 << 53) - 1;
-
 fn first_half(bytes: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     for (to, from) in half.iter_mut().zip(bytes) {
@@ -312,7 +310,7 @@ impl Work<'_> {
                 let most = if must_wait { 0 } else { at_once - 1 };
                 while under_way.len() > most {
                     if let Some(done) = under_way.next().await {
-                        self.done(done?)?;
+                        self.done(&done?)?;
                     }
                 }
                 under_way.push_back(way.process(next.parties));
@@ -322,7 +320,7 @@ impl Work<'_> {
             }
         }
         while let Some(done) = under_way.next().await {
-            self.done(done?)?;
+            self.done(&done?)?;
         }
         Ok(())
     }
@@ -377,7 +375,7 @@ impl Work<'_> {
         self.line(&Line::Quarantined { owner, why, row })
     }
 
-    fn done(&mut self, done: Done) -> Result<(), ImportError> {
+    fn done(&mut self, done: &Done) -> Result<(), ImportError> {
         for line in &done.lines {
             self.line(line)?;
         }

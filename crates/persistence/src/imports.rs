@@ -14,7 +14,6 @@ use errand_application::ports::{
     Arrival, ArrivingTask, ArrivingUser, Credentials, Holdings, ImportStore, KnownTask, KnownUser, Run,
     StoreError,
 };
-use errand_domain::session::Digest;
 use errand_domain::task::Task;
 use errand_domain::{TaskId, UserId};
 use sea_orm::sea_query::ArrayType;
@@ -211,11 +210,6 @@ impl ImportStore for Imports {
             })
             .await
     }
-}
-
-/// From a column of bytes; `None` for what is no digest.
-pub fn digest(bytes: &[u8]) -> Option<Digest> {
-    bytes.try_into().ok().map(Digest)
 }
 
 /// Texts as one parameter: an array, or JSON where there are no arrays.

@@ -22,7 +22,7 @@ use crate::{output, wire};
 /// How long open work may take when a command is done.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a step may take, unless the configuration says so: it writes thousands of rows.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// So many transactions may be under way on a server at once.
 const AT_ONCE: usize = 3;
 
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 3;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bring in all users and tasks. Started again it goes on where it was stopped; run twice it changes nothing.
-    Run(Run),
+    Run(Bring),
     /// Compare what is here with a receipt; names each row that differs or is gone.
     Verify {
         /// The receipt of a run.
@@ -48,7 +48,7 @@ pub enum Command {
 
 /// A run.
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct Bring {
     /// A SQLite file, or the URL of a PostgreSQL database; one with a password is better given by the variable.
     #[arg(env = "ERRAND_SOURCE_URL", hide_env_values = true)]
     source: String,
@@ -119,16 +119,20 @@ async fn act(command: Command, database: &Database, target: String) -> Result<()
         Command::Rollback { receipt, force } => {
             let done = errand_import::rollback(&receipt, &*store, force, &mut named).await;
             let done = explained(done, database).await?;
-            let mut text = format!("removed {} users with everything that is theirs", done.users);
+            let mut text = vec![format!(
+                "removed {} users with everything that is theirs",
+                done.users
+            )];
             if done.tasks > 0 {
-                text += &format!(", and {} tasks of users who stay", done.tasks);
+                text.push(format!("and {} tasks of users who stay", done.tasks));
             }
             if done.followed > 0 {
-                text += &format!(
-                    "; {} rows that had followed the source stay as they are",
+                text.push(format!(
+                    "{} rows that had followed the source stay as they are",
                     done.followed
-                );
+                ));
             }
+            let text = text.join(", ");
             output::print(&format!("{text}\n"))?;
             Ok(())
         }
@@ -144,7 +148,7 @@ async fn explained<T>(outcome: Result<T, CheckError>, database: &Database) -> Re
 }
 
 async fn bring(
-    run: Run,
+    run: Bring,
     database: &Database,
     store: &dyn ImportStore,
     target: String,
@@ -288,14 +292,14 @@ fn row(what: &str, tally: &Tally) -> String {
         other_id,
         behind: _,
     } = tally;
-    let mut text = format!(
+    let other_id = match other_id {
+        0 => String::new(),
+        n => format!("; {n} with another id, see the receipt"),
+    };
+    format!(
         "{what}: {source} in the source = {imported} imported + {present} here before + {followed} followed \
-         + {quarantined} quarantined + {refused} refused"
-    );
-    if *other_id > 0 {
-        text += &format!("; {other_id} with another id, see the receipt");
-    }
-    text
+         + {quarantined} quarantined + {refused} refused{other_id}"
+    )
 }
 
 /// How far it is: a bar on a terminal, a line now and then elsewhere.

@@ -2,10 +2,10 @@
 
 use errand_application::ports::KnownUser;
 use errand_domain::UserId;
+use errand_domain::session::Digest;
 use sea_orm::entity::prelude::*;
 
 use crate::error::Failure;
-use crate::imports::digest;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "imported_users")]
@@ -38,4 +38,9 @@ impl Model {
             password_digest: digest(&self.password_digest).ok_or(corrupt("password_digest"))?,
         })
     }
+}
+
+/// From a column of bytes; `None` for what is no digest.
+pub fn digest(bytes: &[u8]) -> Option<Digest> {
+    bytes.try_into().ok().map(Digest)
 }

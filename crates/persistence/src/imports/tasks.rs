@@ -13,8 +13,9 @@ use sea_orm::{
     PaginatorTrait, QueryFilter, QuerySelect, Value,
 };
 
-use super::{digest, texts};
+use super::texts;
 use crate::db::{Conn, Tx};
+use crate::entities::imported_users::digest;
 use crate::entities::tasks::{Column, Entity, Model, ROW, Row};
 use crate::entities::{imported_tasks, task_counters};
 use crate::error::Failure;
@@ -291,10 +292,15 @@ const WRITE: Sql = Sql::both(
      INSERT INTO tasks (user_id, id, creation_key, title, title_folded, description, description_folded, priority, \
      due_at, due_is_date, tags, tag_keys, completed_at, created_at, updated_at, version, change_seq, recurrence, \
      recurrence_from, recurrence_meant, time_zone) \
-     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+     SELECT x.user_id, x.id, x.creation_key, x.title, x.title_folded, x.description, x.description_folded, \
+     x.priority, x.due_at, x.due_is_date, x.tags, x.tag_keys, x.completed_at, x.created_at, x.updated_at, x.version, \
+     x.change_seq, x.recurrence, x.recurrence_from, x.recurrence_meant, x.time_zone \
+     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
      $8::smallint[], $9::timestamptz[], $10::boolean[], $11::text[], $12::text[], $13::timestamptz[], \
      $14::timestamptz[], $15::timestamptz[], $16::bigint[], $17::bigint[], $18::text[], $19::text[], \
-     $20::timestamp[], $21::text[])",
+     $20::timestamp[], $21::text[]) AS x(user_id, id, creation_key, title, title_folded, description, \
+     description_folded, priority, due_at, due_is_date, tags, tag_keys, completed_at, created_at, updated_at, version, \
+     change_seq, recurrence, recurrence_from, recurrence_meant, time_zone)",
 );
 
 async fn write_at_once(tx: &Tx, run: i64, rows: &[Arrived<'_>]) -> Result<(), Failure> {
@@ -375,12 +381,8 @@ fn array(cells: impl Iterator<Item = Cell>) -> Value {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or_default();
-    bytes
-        .iter()
-        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
         .collect()
 }

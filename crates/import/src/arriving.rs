@@ -1,0 +1,99 @@
+//! What comes out of a source, as the store takes it, and the lines of the receipt that say so.
+
+use errand_application::ports::{ArrivingTask, ArrivingUser};
+use errand_domain::UserId;
+use errand_domain::account::PasswordHash;
+use errand_domain::task::{Description, NewTask};
+
+use crate::hash::{self, Content, hex};
+use crate::incoming::{IncomingPassword, IncomingTask, IncomingUser, SourceKey};
+use crate::receipt::{Line, State};
+
+/// Ids beyond are no numbers to JavaScript, and leave no room for more.
+pub(crate) const ID_MAX: i64 = (1 << 53) - 1;
+
+pub(crate) fn arriving_user(user: IncomingUser) -> ArrivingUser {
+    let password = match user.password {
+        IncomingPassword::Hash(hash) => hash,
+        IncomingPassword::None(_) => PasswordHash::unusable(),
+    };
+    ArrivingUser {
+        key: user.key.0,
+        id: user.id.filter(|id| id.0 <= ID_MAX),
+        hash: hash::user(&user.username, &user.email, user.created_at, user.updated_at),
+        password_digest: hash::password(&password),
+        username: user.username,
+        email: user.email,
+        password,
+        created_at: user.created_at,
+        updated_at: user.updated_at,
+    }
+}
+
+pub(crate) fn arriving_task(task: IncomingTask) -> ArrivingTask {
+    let content = NewTask {
+        title: task.title,
+        description: task.description,
+        priority: task.priority,
+        due: task.due,
+        time_zone: task.time_zone,
+        tags: task.tags,
+        recurrence: task.recurrence,
+        completed: task.completed_at.is_some(),
+    };
+    let hash = hash::task(&Content {
+        title: content.title.as_str(),
+        description: content.description.as_ref(),
+        priority: content.priority,
+        due: content.due,
+        time_zone: content.time_zone.as_ref(),
+        tags: &content.tags,
+        recurrence: content.recurrence.as_ref(),
+        completed_at: task.completed_at,
+        created_at: task.created_at,
+        updated_at: task.updated_at,
+    });
+    ArrivingTask {
+        key: task.key.0,
+        id: task.id.filter(|id| id.0 <= ID_MAX),
+        content,
+        completed_at: task.completed_at,
+        created_at: task.created_at,
+        updated_at: task.updated_at,
+        hash,
+    }
+}
+
+pub(crate) fn user_line(user: &ArrivingUser, id: i64, state: State) -> Line {
+    Line::User {
+        key: SourceKey(user.key.clone()),
+        id,
+        hash: hex(&user.hash),
+        password: hex(&user.password_digest),
+        state,
+    }
+}
+
+pub(crate) fn task_line(task: &ArrivingTask, owner: UserId, id: i64, state: State) -> Line {
+    Line::Task {
+        key: SourceKey(task.key.clone()),
+        user: owner.0,
+        id,
+        hash: hex(&task.hash),
+        state,
+    }
+}
+
+/// What is kept of a task that stays outside only because its owner does.
+pub(crate) fn shown(task: &ArrivingTask) -> serde_json::Value {
+    let content = &task.content;
+    serde_json::json!({
+        "title": content.title.as_str(),
+        "description": content.description.as_ref().map(Description::as_str),
+        "completed_at": task.completed_at.map(|at| at.to_string()),
+        "due": content.due.map(|due| due.to_string()),
+        "tags": content.tags.as_slice(),
+        "created_at": task.created_at.to_string(),
+        "updated_at": task.updated_at.to_string(),
+    })
+}
