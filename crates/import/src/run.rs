@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
 use errand_application::ports::{ArrivingTask, Clock, Entropy, ImportStore, StoreError};
 use errand_domain::UserId;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::FuturesOrdered;
 use uuid::Uuid;
 
@@ -281,7 +283,20 @@ impl Work<'_> {
         let mut waiting: VecDeque<Chunk> = VecDeque::new();
         let mut chunk = Chunk::default();
         loop {
-            let item = source.next().await?;
+            let item = {
+                // What is under way goes on while the source is read.
+                let mut next = pin!(source.next());
+                loop {
+                    if under_way.is_empty() {
+                        break next.await?;
+                    }
+                    match select(next.as_mut(), under_way.next()).await {
+                        Either::Left((item, _)) => break item?,
+                        Either::Right((Some(done), _)) => self.done(&done?)?,
+                        Either::Right((None, _)) => {}
+                    }
+                }
+            };
             let is_over = item.is_none();
             match item {
                 None => {}
