@@ -8,7 +8,7 @@ use errand_persistence::AppRole;
 
 use crate::config::{Config, Purpose};
 use crate::failure::Failure;
-use crate::{doctor, migrate, output, purge, serve, telemetry, users};
+use crate::{doctor, migrate, openapi, output, purge, serve, telemetry, users};
 
 /// A task service for many users, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Command {
     Purge,
     /// Look at configuration and database, and say what is wrong and what to do; changes nothing.
     Doctor,
+    /// Print openapi.json, the document of the interface.
+    Openapi,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -88,6 +90,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Serve => Purpose::Serve,
         Command::Migrate(_) | Command::User(_) | Command::Purge => Purpose::Database,
         Command::Doctor => return doctor::run(load),
+        Command::Openapi => return openapi::run(),
     };
     let config = load(purpose)?;
     telemetry::start(&config.log);
@@ -111,8 +114,8 @@ pub fn run() -> Result<(), Failure> {
             Command::Migrate(Migrate::Status) => migrate::status(&config.database).await,
             Command::User(command) => users::run(command, &config).await,
             Command::Purge => purge::run(&config).await,
-            // It returned above.
-            Command::Doctor => Ok(()),
+            // They returned above.
+            Command::Doctor | Command::Openapi => Ok(()),
         }
     });
     // What still runs by now was told to stop and waited for, or must not be waited for.

@@ -17,6 +17,7 @@ mod doctor;
 mod failure;
 mod jwt_secret;
 mod migrate;
+mod openapi;
 mod output;
 mod purge;
 mod serve;
