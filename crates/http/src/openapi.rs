@@ -24,9 +24,9 @@ use crate::describe::{self, Body, Form, JSON, tag};
 use crate::problem::Code;
 use crate::routes::{ENDPOINTS, Endpoint};
 
-/// The names of the ways to say who one is.
-const BEARER: &str = "bearer";
+/// The names of the ways to say who one is, in the order in which they are offered.
 const PASSWORD: &str = "password";
+const TOKEN_SCHEME: &str = "token";
 
 /// The codes that come before an operation is found.
 pub(crate) const UNTOLD: [Code; 2] = [Code::CorsRejected, Code::MethodNotAllowed];
@@ -95,7 +95,7 @@ fn components() -> ComponentsBuilder {
     bearer.description = Some("The `access_token` of a grant.".to_owned());
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas::all())
-        .security_scheme(BEARER, SecurityScheme::Http(bearer))
+        .security_scheme(TOKEN_SCHEME, SecurityScheme::Http(bearer))
         .security_scheme(PASSWORD, SecurityScheme::OAuth2(password));
     let components = headers::all()
         .into_iter()
@@ -140,7 +140,7 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
     let securities = match endpoint.access {
         // Said outright: nothing is needed.
         Access::Public => Vec::new(),
-        Access::Bearer | Access::Owner => vec![requirement(PASSWORD), requirement(BEARER)],
+        Access::Bearer | Access::Owner => vec![requirement(PASSWORD), requirement(TOKEN_SCHEME)],
     };
     let answers = said.answers.into_iter();
     let responses = ResponsesBuilder::new()

@@ -14,7 +14,7 @@
     responseInterceptor: (response) => {
       const grant = response.ok && isGrant(response.body) ? response.body : null;
       if (grant) {
-        ui.preauthorizeApiKey("bearer", grant.access_token);
+        ui.preauthorizeApiKey("token", grant.access_token);
         who.textContent = `Signed in as ${grant.username}. Your user_id is ${grant.user_id}.`;
       }
       return response;

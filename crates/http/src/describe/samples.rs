@@ -75,7 +75,7 @@ pub(crate) fn trashed_task() -> Value {
 }
 
 pub(crate) fn restored_task() -> Value {
-    with(completed_task(), json!({"version": 5}))
+    with(completed_task(), json!({"version": 4}))
 }
 
 pub(crate) fn deleted() -> Value {
@@ -96,10 +96,10 @@ pub(crate) fn results() -> Value {
         "id": 2, "title": "Water the plants", "due_date": "2026-12-05", "tags": [],
         "recurrence": "FREQ=WEEKLY", "recurrence_from": "due",
     });
-    let open = json!({"completed": false, "completed_at": null, "tags": ["work"], "version": 7});
+    let open = json!({"completed": false, "completed_at": null, "tags": ["work"], "version": 6});
     json!({"results": [
         with(task(), plants),
-        with(restored_task(), json!({"tags": ["work"], "version": 6})),
+        with(restored_task(), json!({"tags": ["work"], "version": 5})),
         with(restored_task(), open),
     ]})
 }

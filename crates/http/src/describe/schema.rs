@@ -142,7 +142,8 @@ pub(crate) fn segment(name: &str, description: &str, schema: impl Into<RefOr<Sch
         .build()
 }
 
-/// A header of the request that may be absent.
+/// A header of the request that may be absent. Its example stands in words: pages that try a route out would send
+/// it.
 pub(crate) fn request_header(
     name: &str,
     description: &str,
@@ -153,8 +154,7 @@ pub(crate) fn request_header(
         .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
-        .description(Some(description))
+        .description(Some(format!("{description} Example: `{example}`.")))
         .schema(Some(schema.into()))
-        .example(Some(example.into()))
         .build()
 }

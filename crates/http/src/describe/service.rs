@@ -33,7 +33,7 @@ pub(crate) fn ready() -> Description {
         text(),
     );
     describe("getReadiness", tag::SERVICE, "Can requests be sent here?")
-        .query([deep.example(Some("true".into())).build()])
+        .query([deep.build()])
         .answer(
             200,
             json("They can.", schema("Status"), json!({"status": "ready"})),

@@ -11,16 +11,9 @@ use crate::body::{AUTH_MAX, TASK_MAX};
 use crate::problem::Code;
 use errand_domain::query::{OFFSET_MAX, PAGE_MAX, SEARCH_MAX_CHARS};
 
-/// A parameter that is written in the address as this example.
-fn parameter(
-    name: &'static str,
-    description: &str,
-    schema: ObjectBuilder,
-    example: impl Into<serde_json::Value>,
-) -> Parameter {
-    query(name, description, schema)
-        .example(Some(example.into()))
-        .build()
+/// A parameter with an example. It stands in words: pages that try a route out would send it.
+fn parameter(name: &'static str, description: &str, schema: ObjectBuilder, example: &str) -> Parameter {
+    query(name, &format!("{description} Example: `{example}`."), schema).build()
 }
 
 fn old(name: &'static str, of: &str, schema: ObjectBuilder) -> Parameter {
@@ -32,7 +25,7 @@ fn old(name: &'static str, of: &str, schema: ObjectBuilder) -> Parameter {
 /// How many there are on a page.
 pub(super) fn limit() -> Parameter {
     let schema = between(1, PAGE_MAX).default(Some(PAGE_MAX.into()));
-    parameter("limit", "How many at most.", schema, 100)
+    parameter("limit", "How many at most.", schema, "100")
 }
 
 /// Where to go on.
@@ -59,7 +52,12 @@ fn filters() -> Vec<Parameter> {
             words(["all", "pending", "completed"]).default(Some("all".into())),
             "pending",
         ),
-        parameter("completed", "The same as `status`, as a boolean.", flag(), false),
+        parameter(
+            "completed",
+            "The same as `status`, as a boolean.",
+            flag(),
+            "false",
+        ),
         parameter(
             "priority",
             "One or more of Low, Medium and High with commas between: any of them.",
@@ -122,13 +120,13 @@ pub(crate) fn list_all() -> Description {
             "offset",
             "How many to pass over; not together with `cursor`.",
             between(0, OFFSET_MAX),
-            0,
+            "0",
         ),
         parameter(
             "count",
             "Whether to count all that match into `X-Total-Count`.",
             flag(),
-            true,
+            "true",
         ),
     ];
     describe("listTasks", tag::TASKS, "List tasks")

@@ -33,6 +33,7 @@ mod load;
 mod logs;
 mod lost_answers;
 mod migrators;
+mod openapi;
 mod outages;
 mod paging;
 mod pooler;
