@@ -46,6 +46,7 @@ REFUSED_FOR_A_REASON = {
     "unchanged": "a new password that is the old one",
     "task-not-found": "an operation of a batch on a task that is not there",
     "never-occurs": "a rule and a due date that do not go together",
+    "invalid-id": "162.0 is an integer to JSON Schema, and not to errand",
     "too-many-tasks": "as many tasks as one user may have",
 }
 

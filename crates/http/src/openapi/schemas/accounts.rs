@@ -34,7 +34,9 @@ fn password() -> ObjectBuilder {
 
 /// A password to confirm something with; no account has one that does not fit.
 fn current_password() -> ObjectBuilder {
-    password().max_length(Some(PASSWORD_MAX_BYTES))
+    password()
+        .max_length(Some(PASSWORD_MAX_BYTES))
+        .pattern(Some(r"^[^\u0000]*$"))
 }
 
 /// A password that is to be.
