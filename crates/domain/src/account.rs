@@ -103,6 +103,11 @@ impl fmt::Debug for Email {
     }
 }
 
+/// The fewest characters of a user name.
+pub const USERNAME_MIN_CHARS: usize = 3;
+/// The most characters of a user name.
+pub const USERNAME_MAX_CHARS: usize = 30;
+
 /// A user name: 3 to 30 of `[A-Za-z0-9._-]`, unique without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
@@ -111,7 +116,7 @@ impl Username {
     /// Checks length and alphabet.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if (3..=30).contains(&text.len()) && text.bytes().all(alphabet) {
+        if (USERNAME_MIN_CHARS..=USERNAME_MAX_CHARS).contains(&text.len()) && text.bytes().all(alphabet) {
             return Ok(Self(text.to_owned()));
         }
         Err(Fault::new(
@@ -124,9 +129,9 @@ impl Username {
     pub fn derived(email: &Email, suffix: Option<u32>) -> Self {
         let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let tail = suffix.map(|n| format!("-{n}")).unwrap_or_default();
-        let room = 30_usize.saturating_sub(tail.len());
+        let room = USERNAME_MAX_CHARS.saturating_sub(tail.len());
         let mut name: String = email.local_part().chars().filter(allowed).take(room).collect();
-        if name.len() < 3 {
+        if name.len() < USERNAME_MIN_CHARS {
             name = format!("user{name}");
         }
         name.push_str(&tail);

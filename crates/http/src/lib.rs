@@ -10,7 +10,7 @@
 //! **Where to start.** `routes.rs` is the table of contents of the interface; `tasks.rs` is the model of a
 //! resource file; [`problem`] holds the errors.
 //!
-//! **How to extend it.** A new endpoint is a line of the table and a handler. A new error code is an entry in
+//! **How to extend it.** A new endpoint is a line of the table, a handler, and a description in `describe`. A new error code is an entry in
 //! `problem/code.rs` and a section of `specs/problems.md`.
 
 pub mod problem;
@@ -21,14 +21,17 @@ mod body;
 mod conditions;
 mod context;
 mod cursor;
+mod describe;
 mod drain;
 mod fields;
 mod idempotency;
 mod json;
 mod middleware;
+mod openapi;
 mod origin;
 mod pace;
 mod query;
+mod reference;
 mod routes;
 mod server;
 mod service;
@@ -37,6 +40,7 @@ mod tasks;
 mod wire;
 
 pub use context::{Access, Services, Settings};
+pub use openapi::openapi_json;
 pub use routes::{EndpointInfo, endpoints};
 pub use server::{app, serve};
 

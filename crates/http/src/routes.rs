@@ -10,9 +10,10 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Route, guard};
 
 use crate::context::{Access, Matched, Services, TOKEN};
+use crate::describe::{self, Description};
 use crate::middleware::admit;
 use crate::problem::{Code, Problem};
-use crate::{accounts, service, sessions, tasks};
+use crate::{accounts, reference, service, sessions, tasks};
 
 /// A route as the outside sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +32,25 @@ pub struct EndpointInfo {
 pub(crate) struct Endpoint {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    aliases: &'static [&'static str],
+    pub(crate) aliases: &'static [&'static str],
     pub(crate) access: Access,
     /// The query parameters; others are refused. `None`: whatever comes is ignored.
     pub(crate) query: Option<&'static [&'static str]>,
-    handler: fn() -> Route,
+    handler: Handler,
+    /// What the document of the interface says of it.
+    pub(crate) describe: Describe,
 }
 
-const fn route(method: Method, path: &'static str, access: Access, handler: fn() -> Route) -> Endpoint {
+type Handler = fn() -> Route;
+type Describe = fn() -> Description;
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: Handler,
+    describe: Describe,
+) -> Endpoint {
     Endpoint {
         method,
         path,
@@ -46,19 +58,20 @@ const fn route(method: Method, path: &'static str, access: Access, handler: fn()
         access,
         query: Some(&[]),
         handler,
+        describe,
     }
 }
 
-const fn public(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
-    route(method, path, Access::Public, handler)
+const fn public(method: Method, path: &'static str, handler: Handler, describe: Describe) -> Endpoint {
+    route(method, path, Access::Public, handler, describe)
 }
 
-const fn bearer(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
-    route(method, path, Access::Bearer, handler)
+const fn bearer(method: Method, path: &'static str, handler: Handler, describe: Describe) -> Endpoint {
+    route(method, path, Access::Bearer, handler, describe)
 }
 
-const fn owner(method: Method, path: &'static str, handler: fn() -> Route) -> Endpoint {
-    route(method, path, Access::Owner, handler)
+const fn owner(method: Method, path: &'static str, handler: Handler, describe: Describe) -> Endpoint {
+    route(method, path, Access::Owner, handler, describe)
 }
 
 impl Endpoint {
@@ -106,39 +119,42 @@ const SESSIONS: &str = "/api/{user_id}/sessions";
 const SESSION: &str = "/api/{user_id}/sessions/{session_id}";
 
 #[rustfmt::skip]
-static ENDPOINTS: &[Endpoint] = &[
-    public(GET, "/", || web::to(service::welcome)).with_any_query(),
-    public(GET, "/health/live", || web::to(service::live)).also_at(&["/health"]).with_any_query(),
-    public(GET, "/health/ready", || web::to(service::ready)).with_any_query(),
-    public(GET, "/problems/{code}", || web::to(service::problem)).with_any_query(),
+pub(crate) static ENDPOINTS: &[Endpoint] = &[
+    public(GET, "/", || web::to(service::welcome), describe::service::welcome).with_any_query(),
+    public(GET, "/health/live", || web::to(service::live), describe::service::live).also_at(&["/health"]).with_any_query(),
+    public(GET, "/health/ready", || web::to(service::ready), describe::service::ready).with_any_query(),
+    public(GET, "/problems/{code}", || web::to(service::problem), describe::service::problem).with_any_query(),
+    public(GET, "/openapi.json", || web::to(reference::openapi), describe::service::openapi).with_any_query(),
+    public(GET, "/docs", || web::to(reference::page), describe::service::docs).with_any_query(),
+    public(GET, "/docs/{file}", || web::to(reference::file), describe::service::docs_file).with_any_query(),
 
-    public(POST, "/api/auth/register", || web::to(accounts::register)).also_at(&["/auth/signup", "/api/register"]),
-    public(POST, "/api/auth/login", || web::to(accounts::login)).also_at(&["/auth/login", "/api/login"]),
-    public(POST, TOKEN, || web::to(sessions::token)).also_at(&["/api/token"]),
-    public(POST, "/api/auth/refresh", || web::to(sessions::refresh)),
-    bearer(POST, "/api/auth/logout", || web::to(sessions::logout)).also_at(&["/auth/logout", "/api/logout"]),
-    bearer(GET, "/api/auth/me", || web::to(accounts::me)).also_at(&["/auth/me", "/api/me"]),
+    public(POST, "/api/auth/register", || web::to(accounts::register), describe::accounts::register).also_at(&["/auth/signup", "/api/register"]),
+    public(POST, "/api/auth/login", || web::to(accounts::login), describe::accounts::login).also_at(&["/auth/login", "/api/login"]),
+    public(POST, TOKEN, || web::to(sessions::token), describe::sessions::token).also_at(&["/api/token"]),
+    public(POST, "/api/auth/refresh", || web::to(sessions::refresh), describe::sessions::refresh),
+    bearer(POST, "/api/auth/logout", || web::to(sessions::logout), describe::sessions::logout).also_at(&["/auth/logout", "/api/logout"]),
+    bearer(GET, "/api/auth/me", || web::to(accounts::me), describe::accounts::me).also_at(&["/auth/me", "/api/me"]),
 
-    owner(DELETE, "/api/{user_id}", || web::to(accounts::delete)),
-    owner(PUT, "/api/{user_id}/password", || web::to(accounts::change_password)),
-    owner(GET, "/api/{user_id}/events", || web::to(accounts::events)),
-    owner(GET, "/api/{user_id}/export", || web::to(accounts::export)),
-    owner(GET, SESSIONS, || web::to(sessions::list)),
-    owner(DELETE, SESSIONS, || web::to(sessions::end_all)),
-    owner(DELETE, SESSION, || web::to(sessions::end)),
+    owner(DELETE, "/api/{user_id}", || web::to(accounts::delete), describe::accounts::delete),
+    owner(PUT, "/api/{user_id}/password", || web::to(accounts::change_password), describe::accounts::change_password),
+    owner(GET, "/api/{user_id}/events", || web::to(accounts::events), describe::accounts::events),
+    owner(GET, "/api/{user_id}/export", || web::to(accounts::export), describe::accounts::export),
+    owner(GET, SESSIONS, || web::to(sessions::list), describe::sessions::sessions),
+    owner(DELETE, SESSIONS, || web::to(sessions::end_all), describe::sessions::end_all),
+    owner(DELETE, SESSION, || web::to(sessions::end), describe::sessions::end),
 
-    owner(GET, TASKS, || web::to(tasks::list)).with_query(tasks::LIST_PARAMETERS),
-    owner(POST, TASKS, || web::to(tasks::create)),
-    owner(GET, TASK, || web::to(tasks::get)),
-    owner(PUT, TASK, || web::to(tasks::change)),
-    owner(PATCH, TASK, || web::to(tasks::change)),
-    owner(DELETE, TASK, || web::to(tasks::delete)),
-    owner(PATCH, COMPLETE, || web::to(tasks::complete)),
-    owner(POST, "/api/{user_id}/batch", || web::to(tasks::batch)),
-    owner(GET, TRASH, || web::to(tasks::trash::list)).with_query(tasks::trash::PARAMETERS),
-    owner(DELETE, TRASHED, || web::to(tasks::trash::erase)),
-    owner(POST, RESTORE, || web::to(tasks::trash::restore)),
-    owner(GET, CHANGES, || web::to(tasks::changes::list)).with_query(tasks::changes::PARAMETERS),
+    owner(GET, TASKS, || web::to(tasks::list), describe::tasks::list_all).with_query(tasks::LIST_PARAMETERS),
+    owner(POST, TASKS, || web::to(tasks::create), describe::tasks::create),
+    owner(GET, TASK, || web::to(tasks::get), describe::tasks::get),
+    owner(PUT, TASK, || web::to(tasks::change), describe::tasks::put),
+    owner(PATCH, TASK, || web::to(tasks::change), describe::tasks::patch),
+    owner(DELETE, TASK, || web::to(tasks::delete), describe::tasks::delete),
+    owner(PATCH, COMPLETE, || web::to(tasks::complete), describe::tasks::complete),
+    owner(POST, "/api/{user_id}/batch", || web::to(tasks::batch), describe::batch::batch),
+    owner(GET, TRASH, || web::to(tasks::trash::list), describe::trash::list_all).with_query(tasks::trash::PARAMETERS),
+    owner(DELETE, TRASHED, || web::to(tasks::trash::erase), describe::trash::erase),
+    owner(POST, RESTORE, || web::to(tasks::trash::restore), describe::trash::restore),
+    owner(GET, CHANGES, || web::to(tasks::changes::list), describe::batch::changes).with_query(tasks::changes::PARAMETERS),
 ];
 
 /// Every route.

@@ -17,6 +17,8 @@ use url::Url;
 use crate::context::{KEEP_ALIVE, Services, Settings};
 use crate::drain::Draining;
 use crate::middleware::{RequestLog, edge};
+use crate::openapi::openapi_json;
+use crate::reference::Document;
 use crate::routes;
 
 /// How long a closing connection may take to read what it is still sent. Must not be zero: only then is a body
@@ -79,6 +81,7 @@ pub fn app(
     App::new()
         .app_data(services.clone())
         .app_data(Data::new(settings.clone()))
+        .app_data(Data::new(Document::new(openapi_json())))
         .configure(|config| routes::register(config, &services))
         .default_service(web::to(routes::unknown_path))
         .wrap(cors(&settings.cors_origins))

@@ -3,6 +3,7 @@
 
 mod changes;
 mod conditions;
+mod openapi;
 mod order;
 mod problems;
 mod repeated;

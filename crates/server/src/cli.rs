@@ -8,7 +8,7 @@ use errand_persistence::AppRole;
 
 use crate::config::{Config, Purpose};
 use crate::failure::Failure;
-use crate::{copy, doctor, import, migrate, output, purge, serve, telemetry, users};
+use crate::{copy, doctor, import, migrate, openapi, output, purge, serve, telemetry, users};
 
 /// A task service for many users, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -41,6 +41,8 @@ enum Command {
     Copy(copy::Way),
     /// Look at configuration and database, and say what is wrong and what to do; changes nothing.
     Doctor,
+    /// Print openapi.json, the document of the interface.
+    Openapi,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -103,6 +105,7 @@ pub fn run() -> Result<(), Failure> {
             Purpose::Database
         }
         Command::Doctor => return doctor::run(load),
+        Command::Openapi => return openapi::run(),
     };
     let config = load(purpose)?;
     telemetry::start(&config.log);
@@ -131,8 +134,8 @@ pub fn run() -> Result<(), Failure> {
                 let variables: Vec<_> = std::env::vars_os().collect();
                 copy::run(&way, &variables, &config).await
             }
-            // It returned above.
-            Command::Doctor => Ok(()),
+            // They returned above.
+            Command::Doctor | Command::Openapi => Ok(()),
         }
     });
     // What still runs by now was told to stop and waited for, or must not be waited for.

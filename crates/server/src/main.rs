@@ -19,6 +19,7 @@ mod failure;
 mod import;
 mod jwt_secret;
 mod migrate;
+mod openapi;
 mod output;
 mod purge;
 mod serve;

@@ -1,4 +1,4 @@
-//! The chores of the project: test, pooler, lint, layering, licences, sizes, text, circles, mutate.
+//! The chores of the project: test, pooler, schemathesis, lint, layering, licences, sizes, text, circles, mutate.
 
 mod circles;
 mod defences;
@@ -13,6 +13,7 @@ mod pooler;
 mod pooler_bin;
 mod postgres;
 mod run;
+mod schemathesis;
 mod sizes;
 mod table;
 mod text;
@@ -25,8 +26,11 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test [-- ARGS]  install PostgreSQL and fetch PgBouncer if they are missing, then
-                  `cargo test --workspace --locked ARGS`
+                  `cargo test --workspace --locked ARGS`; without ARGS then schemathesis
   pooler          fetch PgBouncer if it is missing, into the target folder
+  schemathesis [--full]
+                  install Schemathesis into the target folder if it is missing, and try out
+                  what the document of the interface promises, on both databases
   lint            formatting, clippy and every check below
   layering        which crate may depend on which
   licences        only permissive licences, only from the registry
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match (chore, rest) {
         ("test", arguments) => test(arguments),
         ("pooler", []) => pooler(),
+        ("schemathesis", arguments) => schemathesis::check(arguments),
         ("lint", []) => lint(),
         ("layering", []) => layering::check(),
         ("licences", []) => licences::check(),
@@ -77,7 +82,12 @@ fn test(arguments: &[String]) -> run::Outcome {
         .args(arguments)
         .env(pg_bin::VARIABLE, programs)
         .envs(pooler.map(|program| (pooler_bin::VARIABLE, program)));
-    run::stream(&mut cargo)
+    run::stream(&mut cargo)?;
+    // Whoever asks for some tests does not want all.
+    if arguments.is_empty() {
+        schemathesis::check(&[])?;
+    }
+    Ok(())
 }
 
 /// Tests that are started without this program find it by themselves; without it they fail.

@@ -167,14 +167,14 @@ fn with_document(asked: &Asked, mut response: HttpResponse) -> HttpResponse {
     response.set_body(BoxBody::new(Bytes::from(document)))
 }
 
-/// The service sends data, never pages: nothing in an answer may run, be framed or be guessed at.
+/// Answers are data: nothing in one may run, be framed or be guessed at. The one page has a policy of its own.
 fn secure(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+    }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
         (header::REFERRER_POLICY, "no-referrer"),
         (
             HeaderName::from_static("cross-origin-resource-policy"),

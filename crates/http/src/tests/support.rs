@@ -31,6 +31,7 @@ use errand_domain::task::{
 use errand_domain::{FieldFault, SessionId, TaskId, Timestamp, UserId};
 use serde_json::Value;
 
+use super::openapi::assert_documented;
 use crate::{Services, Settings};
 
 /// The token that the fake signer takes for user 1.
@@ -349,12 +350,17 @@ pub async fn send(mocks: Mocks, requests: Vec<TestRequest>) -> Vec<Answer> {
     let app = test::init_service(crate::app(&mocks.services(), &settings())).await;
     let mut answers = Vec::new();
     for request in requests {
-        let response = app.call(request.to_request()).await.unwrap();
-        answers.push(Answer {
+        let request = request.to_request();
+        let (method, path) = (request.method().clone(), request.path().to_owned());
+        let response = app.call(request).await.unwrap();
+        let answer = Answer {
             status: response.status(),
             headers: response.headers().clone(),
             body: body::to_bytes(response.into_body()).await.unwrap().to_vec(),
-        });
+        };
+        let status = answer.status.as_u16();
+        assert_documented(&method, &path, status, &answer.headers, &answer.body);
+        answers.push(answer);
     }
     answers
 }

@@ -35,6 +35,7 @@ mod logs;
 mod lost_answers;
 mod migrators;
 mod moving_in;
+mod openapi;
 mod outages;
 mod paging;
 mod pooler;
