@@ -385,10 +385,11 @@ async fn files_that_are_there() {
     // Beside a service that runs, and after it.
     let running = look_into(&path).await.inside.unwrap();
     assert_eq!(running.writable, Ok(()));
-    let index: i64 = sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = 'tasks_by_change'")
-        .fetch_one(&mut sqlite.outside().await)
-        .await
-        .unwrap();
+    let mut outside = sqlite.outside().await;
+    let index = "SELECT rootpage FROM sqlite_schema WHERE name = 'tasks_by_change'";
+    let index: i64 = sqlx::query_scalar(index).fetch_one(&mut outside).await.unwrap();
+    // Or it would write its log into the file when it goes, some time.
+    outside.close().await.unwrap();
     sqlite.database.close(Duration::from_secs(5)).await;
     let before = std::fs::read(&path).unwrap();
     let report = look_into(&path).await;
