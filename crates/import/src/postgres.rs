@@ -6,6 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, ValueRef};
 
+use crate::arriving::ID_MAX;
 use crate::cell::{CELL_CHARS, Cell, Encoding, Text};
 use crate::error::{SourceError, one_line};
 use crate::mapping::{ACCOUNTS, Mapping, SESSIONS, TAGS, TASK_TAGS, TASKS, USERS};
@@ -152,8 +153,8 @@ impl Postgres {
             None => 0,
         };
         let greatest_user = format!(
-            "SELECT coalesce(max(CASE WHEN {ukey}::text ~ '^[0-9]{{1,18}}$' THEN {ukey}::text::bigint END), 0) \
-             FROM {ut} u"
+            "SELECT coalesce(max(id), 0) FROM (SELECT CASE WHEN {ukey}::text ~ '^[1-9][0-9]{{0,15}}$' \
+             THEN {ukey}::text::bigint END AS id FROM {ut} u) u WHERE id <= {ID_MAX}"
         );
         Ok(Counts {
             greatest_user: self.number(greatest_user).await?,

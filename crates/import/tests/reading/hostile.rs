@@ -211,3 +211,31 @@ async fn errands_own_database_is_sent_to_copy() {
     let said = refusal(path).await;
     assert!(said.contains("errand copy --from URL --to URL"), "{said}");
 }
+
+#[tokio::test]
+async fn the_greatest_key_is_found_however_it_is_stored_and_only_if_it_can_stay_an_id() {
+    for (kind, keys, greatest) in [
+        // As most programs have it.
+        ("integer", "(3), (41)", 41),
+        ("text", "('3'), ('41'), ('041x'), ('0050'), ('-60')", 41),
+        ("real", "(3.0), (41.0), (50.5)", 41),
+        ("blob", "(x'3431'), (x'33')", 41),
+        ("", "(3), ('41'), (40.0)", 41),
+        // One key does not use up all numbers.
+        ("integer", "(41), (4503599627370495)", 4_503_599_627_370_495),
+        ("integer", "(41), (4503599627370496)", 41),
+        ("integer", "(41), (9223372036854775807)", 41),
+        ("text", "('9'), ('4503599627370496')", 9),
+        ("integer", "(-4)", 0),
+        ("text", "('9223372036854775808'), ('x')", 0),
+    ] {
+        let (_dir, path) = made(&format!(
+            "CREATE TABLE users (id {kind} PRIMARY KEY, email TEXT, password TEXT);
+             CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id, title TEXT, completed INT);
+             INSERT INTO users (id) VALUES {keys}"
+        ))
+        .await;
+        let source = open(&path).await;
+        assert_eq!(source.counts().greatest_user, greatest, "{kind} {keys}");
+    }
+}
