@@ -141,9 +141,10 @@ impl Postgres {
             cells.push(format!("left(g.v, {})", CELL_CHARS + 1));
         }
         self.tasks = format!(
-            "DECLARE errand_tasks NO SCROLL CURSOR FOR SELECT {ukey}::text, {} FROM {tt} t \
+            "DECLARE errand_tasks NO SCROLL CURSOR FOR SELECT {}, {} FROM {tt} t \
              LEFT JOIN {ut} u ON {same_owner}{join} \
              ORDER BY {ukey} NULLS LAST, {tkey}",
+            cell(&ukey, &users),
             cells.join(", ")
         );
         self.open_cursors().await?;

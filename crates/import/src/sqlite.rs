@@ -146,8 +146,13 @@ impl Sqlite {
         let tasks = Known::new(mapping, tables, &TASKS)?;
         for known in [&users, &tasks] {
             let key = known.of("x", "key");
+            // As they are read: 7.0 is 7, and 16 bytes are their digits.
+            let read = format!(
+                "CASE WHEN typeof({key}) = 'real' AND {key} = CAST({key} AS INTEGER) THEN CAST({key} AS INTEGER) \
+                 WHEN typeof({key}) = 'blob' AND length({key}) = 16 THEN lower(hex({key})) ELSE {key} END"
+            );
             let sql = format!(
-                "SELECT count(*) - min(count(DISTINCT {key}), count(DISTINCT CAST({key} AS TEXT))) FROM {} x",
+                "SELECT count(*) - min(count(DISTINCT {key}), count(DISTINCT CAST({read} AS TEXT))) FROM {} x",
                 known.table.quoted
             );
             let rows: i64 = one(&mut self.conn, sql).await?;

@@ -162,6 +162,11 @@ async fn keys_that_are_the_same_in_one_way_are_refused() {
     for (kind, keys) in [
         ("TEXT COLLATE NOCASE", "('a', 'a@x.org'), ('A', 'b@x.org')"),
         ("", "(1, 'a@x.org'), ('1', 'b@x.org')"),
+        ("", "(1.0, 'a@x.org'), ('1', 'b@x.org')"),
+        (
+            "",
+            "(x'6162636465666768696a6b6c6d6e6f70', 'a@x.org'), ('6162636465666768696a6b6c6d6e6f70', 'b@x.org')",
+        ),
     ] {
         let sql = format!(
             "CREATE TABLE users (id {kind}, email TEXT); CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id, title);
@@ -238,4 +243,43 @@ async fn the_greatest_key_is_found_however_it_is_stored_and_only_if_it_can_stay_
         let source = open(&path).await;
         assert_eq!(source.counts().greatest_user, greatest, "{kind} {keys}");
     }
+}
+
+#[tokio::test]
+async fn rows_with_keys_that_cannot_be_remembered_stay_outside() {
+    let users = [
+        ("'fine'", "a"),
+        ("'a' || char(0) || 'b'", "b"),
+        ("'a' || char(10)", "c"),
+        ("CAST(x'62ff' AS TEXT)", "d"),
+        // As the one before is read, and before it in the order.
+        ("CAST(x'62efbfbd' AS TEXT)", "e"),
+        ("''", "f"),
+        ("printf('%.*c', 255, 'x')", "g"),
+        ("printf('%.*c', 256, 'x')", "h"),
+        ("printf('%.*c', 70000, 'y')", "i"),
+    ];
+    let tables = "CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT, password TEXT);
+         CREATE TABLE tasks (id TEXT PRIMARY KEY, user_id TEXT, title TEXT, completed INT);";
+    let rows = users.map(|(key, name)| {
+        format!(
+            "INSERT INTO users VALUES ({key}, '{name}@x.org', NULL);
+             INSERT INTO tasks VALUES ('{name}', {key}, '{name}', 0), ({key}, 'fine', 'fine', 0);"
+        )
+    });
+    let (_dir, path) = made(&format!("{tables}{}", rows.concat())).await;
+    let (mut came, mut outside) = (Vec::new(), Vec::new());
+    for item in items(&mut open(path).await).await {
+        match item {
+            Item::User(Adapted::Imported { value, .. }) => came.push(value.email.as_str().to_owned()),
+            Item::Task(Adapted::Imported { value, .. }) => came.push(value.title.as_str().to_owned()),
+            Item::User(Adapted::Quarantined { why, .. }) | Item::Task(Adapted::Quarantined { why, .. }) => {
+                outside.push(why.rule.code());
+            }
+        }
+    }
+    came.sort();
+    assert_eq!(came, ["a", "a@x.org", "fine", "fine", "g", "g@x.org"]);
+    let count = |rule| outside.iter().filter(|found| **found == rule).count();
+    assert_eq!((count("key-unusable"), count("owner-quarantined")), (14, 7));
 }

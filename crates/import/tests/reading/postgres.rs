@@ -235,3 +235,22 @@ async fn the_greatest_key_is_one_that_can_stay_an_id() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_key_longer_than_a_cell_stays_outside() {
+    let (_database, place) = database(
+        "CREATE TABLE users (id text, email text, password text);
+         CREATE TABLE tasks (id text, user_id text, title text, completed boolean);
+         INSERT INTO users VALUES (repeat('x', 20000), 'a@x.org', NULL), ('y', 'b@x.org', NULL);
+         INSERT INTO tasks VALUES ('1', repeat('x', 20000), 'one', false), ('2', 'y', 'two', false)",
+    )
+    .await;
+    let outside = items(&mut open(&place).await).await;
+    let outside = outside.iter().filter_map(|item| match item {
+        Item::User(Adapted::Quarantined { why, .. }) | Item::Task(Adapted::Quarantined { why, .. }) => {
+            Some(why.rule.code())
+        }
+        _ => None,
+    });
+    assert_eq!(outside.collect::<Vec<_>>(), ["key-unusable", "owner-quarantined"]);
+}
