@@ -9,8 +9,9 @@ use crate::hash::{self, Content, hex};
 use crate::incoming::{IncomingPassword, IncomingTask, IncomingUser, SourceKey};
 use crate::receipt::{Line, State};
 
-/// Ids beyond are no numbers to JavaScript, and leave no room for more.
-pub(crate) const ID_MAX: i64 = (1 << 53) - 1;
+/// Greater ids of the source are not kept. To JavaScript numbers end at 2^53 - 1, and half of them are left to those
+/// who come after.
+pub(crate) const ID_MAX: i64 = (1 << 52) - 1;
 
 pub(crate) fn arriving_user(user: IncomingUser) -> ArrivingUser {
     let password = match user.password {

@@ -190,6 +190,8 @@ rules! {
     PasswordUnusable "password-unusable",
     /// The account is disabled in the source: it comes in without a password.
     AccountDisabled "account-disabled",
+    /// Quarantined: the key is empty, too long to be remembered, or has what no text has.
+    KeyUnusable "key-unusable",
     /// Quarantined: the address is none.
     EmailInvalid "email-invalid",
     /// Quarantined: another user has the same address but for case.

@@ -15,7 +15,7 @@ pub struct Counts {
     pub users: u64,
     /// Tasks.
     pub tasks: u64,
-    /// The greatest key of a user that is a positive integer; 0 if there is none.
+    /// The greatest key of a user that can stay an id; 0 if there is none.
     pub greatest_user: i64,
     /// Sessions that have not expired or been revoked, which are not taken over.
     pub live_sessions: u64,

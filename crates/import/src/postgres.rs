@@ -6,6 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, ValueRef};
 
+use crate::arriving::ID_MAX;
 use crate::cell::{CELL_CHARS, Cell, Encoding, Text};
 use crate::error::{SourceError, one_line};
 use crate::mapping::{ACCOUNTS, Mapping, SESSIONS, TAGS, TASK_TAGS, TASKS, USERS};
@@ -15,8 +16,11 @@ use crate::url::Url;
 
 /// A hosted database may have to wake up first.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
-const FETCH_USERS: &str = "FETCH FORWARD 500 FROM errand_users";
-const FETCH_TASKS: &str = "FETCH FORWARD 500 FROM errand_tasks";
+/// A page is to hold so much, so that long texts do not fill the memory.
+const PAGE_BYTES: usize = 4 << 20;
+const PAGE_ROWS: usize = 500;
+/// As many fit whatever is in them.
+const FIRST_ROWS: usize = 20;
 
 /// An open transaction.
 #[derive(Debug)]
@@ -24,6 +28,9 @@ pub(crate) struct Postgres {
     conn: PgConnection,
     users: String,
     tasks: String,
+    /// So many rows of them the next pages have.
+    users_next: usize,
+    tasks_next: usize,
 }
 
 impl Postgres {
@@ -58,6 +65,8 @@ impl Postgres {
             conn,
             users: String::new(),
             tasks: String::new(),
+            users_next: FIRST_ROWS,
+            tasks_next: FIRST_ROWS,
         })
     }
 
@@ -140,9 +149,10 @@ impl Postgres {
             cells.push(format!("left(g.v, {})", CELL_CHARS + 1));
         }
         self.tasks = format!(
-            "DECLARE errand_tasks NO SCROLL CURSOR FOR SELECT {ukey}::text, {} FROM {tt} t \
+            "DECLARE errand_tasks NO SCROLL CURSOR FOR SELECT {}, {} FROM {tt} t \
              LEFT JOIN {ut} u ON {same_owner}{join} \
              ORDER BY {ukey} NULLS LAST, {tkey}",
+            cell(&ukey, &users),
             cells.join(", ")
         );
         self.open_cursors().await?;
@@ -152,8 +162,8 @@ impl Postgres {
             None => 0,
         };
         let greatest_user = format!(
-            "SELECT coalesce(max(CASE WHEN {ukey}::text ~ '^[0-9]{{1,18}}$' THEN {ukey}::text::bigint END), 0) \
-             FROM {ut} u"
+            "SELECT coalesce(max(id), 0) FROM (SELECT CASE WHEN {ukey}::text ~ '^[1-9][0-9]{{0,15}}$' \
+             THEN {ukey}::text::bigint END AS id FROM {ut} u) u WHERE id <= {ID_MAX}"
         );
         Ok(Counts {
             greatest_user: self.number(greatest_user).await?,
@@ -171,11 +181,11 @@ impl Postgres {
     }
 
     pub async fn users(&mut self) -> Result<Page, SourceError> {
-        page(&mut self.conn, FETCH_USERS).await
+        page(&mut self.conn, "errand_users", &mut self.users_next).await
     }
 
     pub async fn tasks(&mut self) -> Result<Page, SourceError> {
-        page(&mut self.conn, FETCH_TASKS).await
+        page(&mut self.conn, "errand_tasks", &mut self.tasks_next).await
     }
 
     async fn open_cursors(&mut self) -> Result<(), SourceError> {
@@ -191,19 +201,36 @@ impl Postgres {
     }
 }
 
-async fn page(conn: &mut PgConnection, fetch: &'static str) -> Result<Page, SourceError> {
+/// How many rows to ask for after so many with so many bytes: as many more as would fill a page if they are like them,
+/// and no more than twice as many, because they may not be.
+fn next_rows(rows: usize, bytes: usize) -> usize {
+    let fit = rows.saturating_mul(PAGE_BYTES) / bytes.max(1);
+    fit.min(rows.saturating_mul(2)).clamp(1, PAGE_ROWS)
+}
+
+async fn page(conn: &mut PgConnection, cursor: &str, rows_next: &mut usize) -> Result<Page, SourceError> {
     let failed = |error| SourceError::read(&error);
     let mut page = Page::new();
-    let mut rows = sqlx::query(fetch).fetch(conn);
+    let mut bytes = 0;
+    let fetch = format!("FETCH FORWARD {rows_next} FROM {cursor}");
+    // A statement is prepared for one number of rows.
+    let mut rows = sqlx::query(AssertSqlSafe(fetch)).persistent(false).fetch(conn);
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         let owner = value(&row, 0)?;
         let cells = (1..row.len())
             .map(|index| value(&row, index))
             .collect::<Result<_, _>>()?;
+        bytes += (0..row.len())
+            .filter_map(|index| row.try_get_raw(index).ok()?.as_bytes().ok())
+            .map(|cell| cell.len() + size_of::<Cell>())
+            .sum::<usize>();
         page.push_back(Raw {
             owner: owner.text().map(|text| text.body),
             cells,
         });
+    }
+    if !page.is_empty() {
+        *rows_next = next_rows(page.len(), bytes);
     }
     Ok(page)
 }
@@ -273,4 +300,19 @@ async fn run(conn: &mut PgConnection, sql: String) -> Result<(), SourceError> {
         .await
         .map(drop)
         .map_err(|error| SourceError::read(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_filled_and_not_more() {
+        assert_eq!(next_rows(20, 2_000), 40);
+        assert_eq!(next_rows(400, 40_000), PAGE_ROWS);
+        assert_eq!(next_rows(500, 4 * PAGE_BYTES), 125);
+        assert_eq!(next_rows(100, PAGE_BYTES), 100);
+        assert_eq!(next_rows(2, 4 * PAGE_BYTES), 1);
+        assert_eq!(next_rows(1, 0), 2);
+    }
 }

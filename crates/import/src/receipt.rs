@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,14 @@ use crate::hash::{Hasher, hex};
 use crate::incoming::{Finding, SourceKey};
 use crate::source::Kind;
 
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
 /// Of this form.
 const FORM: u32 = 1;
+/// What each begins with.
+const HEAD: &[u8] = b"{\"line\":\"receipt\"";
 /// No line is longer: a row in quarantine is cut.
 const LINE_MAX: u64 = 16 << 20;
 
@@ -29,6 +35,9 @@ pub enum ReceiptError {
     /// Somebody holds the lock.
     #[error("another import is running: it writes {0}")]
     Running(String),
+    /// Something of somebody else's is in the place.
+    #[error("{0} is nothing that an import left there; move it away, or name another place with --receipt")]
+    NotOurs(String),
     /// There is a receipt of this name.
     #[error("{0} is there already, and a receipt is never written over; name another with --receipt")]
     Exists(String),
@@ -277,11 +286,13 @@ impl Writer {
             match std::fs::hard_link(&self.part, &file) {
                 Ok(()) => {
                     std::fs::remove_file(&self.part).map_err(failed(&self.part))?;
+                    keep_name(&file)?;
                     return Ok(file);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(_) if !file.exists() => {
                     std::fs::rename(&self.part, &file).map_err(failed(&file))?;
+                    keep_name(&file)?;
                     return Ok(file);
                 }
                 Err(error) => return Err(failed(&file)(error)),
@@ -296,10 +307,20 @@ impl Writer {
 fn lock(part: &Path) -> Result<File, ReceiptError> {
     for _ in 0..10 {
         let mut open = OpenOptions::new();
-        open.create(true).write(true).truncate(false);
+        open.create(true).read(true).write(true).truncate(false);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-        let file = open.open(part).map_err(failed(part))?;
+        {
+            use rustix::fs::OFlags;
+            use std::os::unix::fs::OpenOptionsExt;
+            let alone = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+            open.mode(0o600).custom_flags(alone.bits().cast_signed());
+        }
+        let mut file = open
+            .open(part)
+            .map_err(|error| match std::fs::symlink_metadata(part) {
+                Ok(meta) if !meta.is_file() => not_ours(part),
+                _ => failed(part)(error),
+            })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -307,9 +328,17 @@ fn lock(part: &Path) -> Result<File, ReceiptError> {
             }
             Err(TryLockError::Error(error)) => return Err(failed(part)(error)),
         }
-        if is_same(&file, part) {
+        if !is_same(&file, part) {
+            continue;
+        }
+        if !is_unfinished(&mut file).map_err(failed(part))? {
+            return Err(not_ours(part));
+        }
+        if is_alone(&file).map_err(failed(part))? {
             return Ok(file);
         }
+        // Stopped when it had its name already: that one is complete.
+        std::fs::remove_file(part).map_err(failed(part))?;
     }
     Err(ReceiptError::Running(part.display().to_string()))
 }
@@ -318,7 +347,7 @@ fn lock(part: &Path) -> Result<File, ReceiptError> {
 fn is_same(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let place = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
-    let (Ok(open), Ok(named)) = (file.metadata(), std::fs::metadata(path)) else {
+    let (Ok(open), Ok(named)) = (file.metadata(), std::fs::symlink_metadata(path)) else {
         return false;
     };
     place(open) == place(named)
@@ -327,6 +356,53 @@ fn is_same(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_same(_: &File, path: &Path) -> bool {
     path.exists()
+}
+
+fn not_ours(part: &Path) -> ReceiptError {
+    ReceiptError::NotOurs(part.display().to_string())
+}
+
+/// Whether an import of this user's left it, or nobody anything: what else is in a place that can be guessed is not
+/// written over.
+fn is_unfinished(file: &mut File) -> io::Result<bool> {
+    let meta = file.metadata()?;
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::uid(&meta) != rustix::process::geteuid().as_raw() {
+        return Ok(false);
+    }
+    let mut head = Vec::new();
+    if meta.is_file() {
+        io::Read::take(&mut *file, HEAD.len() as u64).read_to_end(&mut head)?;
+        file.rewind()?;
+    }
+    Ok(meta.is_file() && (head.is_empty() || head == HEAD))
+}
+
+/// Whether it has no other name; from then on nobody else reads it.
+#[cfg(unix)]
+fn is_alone(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let alone = file.metadata()?.nlink() == 1;
+    if alone {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(alone)
+}
+
+#[cfg(not(unix))]
+fn is_alone(_: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// So that the name is there after a loss of power too, before the database says that the run is over.
+fn keep_name(file: &Path) -> Result<(), ReceiptError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // One that may be written and not read cannot be opened.
+    match File::open(folder) {
+        Ok(open) => open.sync_all().map_err(failed(folder)),
+        Err(_) => Ok(()),
+    }
 }
 
 /// A receipt whose seal holds, from its first line on.

@@ -13,7 +13,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesOrdered;
 use uuid::Uuid;
 
-use crate::arriving::{ID_MAX, arriving_task, arriving_user};
+use crate::arriving::{arriving_task, arriving_user};
 use crate::chunk::{Done, Party, Way};
 use crate::error::SourceError;
 use crate::incoming::{Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
@@ -142,7 +142,7 @@ pub async fn run(
     if !options.dry_run {
         let mut new = Writer::create(&base, options.receipt.is_some())?;
         let id = uuid::Builder::from_random_bytes(first_half(entropy.bytes())).into_uuid();
-        store.reserve(UserId(counts.greatest_user.min(ID_MAX))).await?;
+        store.reserve(UserId(counts.greatest_user)).await?;
         let begun = store.begin(&options.name, id).await?;
         number = begun.number;
         new.line(&Line::Receipt(header(source, options, begun.id, number, clock)))?;

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use errand_domain::UserId;
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, TypeInfo, ValueRef};
 use tracing::log::LevelFilter;
 
+use crate::arriving::ID_MAX;
 use crate::cell::{CELL_BYTES, Cell, Encoding, Text};
 use crate::copy::{self, Copied};
 use crate::error::{SourceError, one_line};
@@ -144,8 +146,13 @@ impl Sqlite {
         let tasks = Known::new(mapping, tables, &TASKS)?;
         for known in [&users, &tasks] {
             let key = known.of("x", "key");
+            // As they are read: 7.0 is 7, and 16 bytes are their digits.
+            let read = format!(
+                "CASE WHEN typeof({key}) = 'real' AND {key} = CAST({key} AS INTEGER) THEN CAST({key} AS INTEGER) \
+                 WHEN typeof({key}) = 'blob' AND length({key}) = 16 THEN lower(hex({key})) ELSE {key} END"
+            );
             let sql = format!(
-                "SELECT count(*) - min(count(DISTINCT {key}), count(DISTINCT CAST({key} AS TEXT))) FROM {} x",
+                "SELECT count(*) - min(count(DISTINCT {key}), count(DISTINCT CAST({read} AS TEXT))) FROM {} x",
                 known.table.quoted
             );
             let rows: i64 = one(&mut self.conn, sql).await?;
@@ -206,9 +213,10 @@ impl Sqlite {
         Ok(Counts {
             users: count(&mut self.conn, format!("SELECT count(*) FROM {ut}")).await?,
             tasks: count(&mut self.conn, format!("SELECT count(*) FROM {tt}")).await?,
-            greatest_user: one(
+            greatest_user: greatest(
                 &mut self.conn,
-                format!("SELECT coalesce(max({ukey}), 0) FROM {ut} u WHERE typeof({ukey}) = 'integer'"),
+                format!("SELECT {} FROM {ut} u", cell(&ukey)),
+                self.encoding,
             )
             .await?,
             live_sessions: match Known::optional(mapping, tables, &SESSIONS)? {
@@ -285,6 +293,22 @@ async fn page(
     }
     cursor.is_over = page.len() < PAGE_ROWS && bytes < PAGE_BYTES;
     Ok(page)
+}
+
+/// The greatest key that can stay an id. Numbers may be stored as texts, reals or bytes; each is read as its row will be.
+async fn greatest(conn: &mut SqliteConnection, keys: String, encoding: Encoding) -> Result<i64, SourceError> {
+    let mut greatest = 0;
+    let mut rows = sqlx::query(AssertSqlSafe(keys)).fetch(conn);
+    while let Some(row) = rows.try_next().await.map_err(|error| SourceError::read(&error))? {
+        let key = value(&row, 0, encoding, &mut 0)?.text();
+        let id = key.and_then(|key| UserId::parse(&key.body));
+        greatest = id
+            .map(|id| id.0)
+            .filter(|id| *id <= ID_MAX)
+            .unwrap_or(0)
+            .max(greatest);
+    }
+    Ok(greatest)
 }
 
 fn value(row: &SqliteRow, index: usize, encoding: Encoding, bytes: &mut usize) -> Result<Cell, SourceError> {

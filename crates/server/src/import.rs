@@ -97,7 +97,7 @@ pub async fn run(command: Command, config: &Config) -> Result<(), Failure> {
 
 async fn act(command: Command, database: &Database, target: String) -> Result<(), Failure> {
     let store = database.imports();
-    let mut named = |row: &str| drop(output::print(&format!("{row}\n")));
+    let mut named = |row: &str| drop(output::print(&format!("{}\n", output::escaped(row))));
     match command {
         Command::Run(run) => bring(run, database, &*store, target).await,
         Command::Verify { receipt } => {
@@ -255,7 +255,7 @@ fn told(outcome: &Outcome, options: &Options) -> String {
             "{without_password} users cannot sign in before they have a password: errand user set-password"
         ));
     }
-    lines.extend(notes.iter().cloned());
+    lines.extend(notes.iter().map(|note| output::escaped(note)));
     if users.behind + tasks.behind > 0 {
         lines.push(format!(
             "{} rows changed at the source since they came in: --follow-up takes that over",
@@ -333,7 +333,8 @@ impl Progress {
 
     /// Something for the standard output.
     fn aside(&self, line: &str) {
-        self.bar.suspend(|| drop(output::print(&format!("{line}\n"))));
+        self.bar
+            .suspend(|| drop(output::print(&format!("{}\n", output::escaped(line)))));
     }
 
     fn end(&self) {

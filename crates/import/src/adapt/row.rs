@@ -13,6 +13,9 @@ const SHOWN_CHARS: usize = 80;
 /// The most characters of a value that only its finding keeps. More than that is quarantined.
 const KEPT_CHARS: usize = 2_000;
 
+/// The most bytes of a key: it is part of an index.
+const KEY_BYTES: usize = 255;
+
 /// Why a row stays outside.
 pub struct Outside(Box<Finding>);
 
@@ -122,6 +125,17 @@ impl<'a> Row<'a> {
                 let text = cell.text().unwrap_or_default().body;
                 return Err(self.outside(Some(field), Rule::TooLong, &text, "errand has no place for it"));
             }
+        }
+        Ok(())
+    }
+
+    /// Fails if errand could not remember the row by its key. Of two keys that are no texts both may be read as the
+    /// same, so one with U+FFFD is not taken whoever put it there.
+    pub fn check_key(&self) -> Result<(), Outside> {
+        let key = &self.key.0;
+        let is_strange = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+        if key.is_empty() || key.len() > KEY_BYTES || key.contains(is_strange) {
+            return Err(self.outside(Some("key"), Rule::KeyUnusable, key, "stays outside"));
         }
         Ok(())
     }

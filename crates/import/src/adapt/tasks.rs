@@ -40,6 +40,7 @@ impl Adapter {
                 "stays outside with its owner",
             ));
         }
+        row.check_key()?;
         row.check_deleted()?;
         row.check_sizes()?;
         let (title, description) = texts(row)?;

@@ -30,6 +30,7 @@ impl Adapter {
     }
 
     fn read_user(&mut self, row: &mut Row<'_>) -> Result<IncomingUser, Outside> {
+        row.check_key()?;
         row.check_sizes()?;
         row.check_deleted()?;
         let email = self.email(row)?;

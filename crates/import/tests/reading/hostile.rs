@@ -162,6 +162,11 @@ async fn keys_that_are_the_same_in_one_way_are_refused() {
     for (kind, keys) in [
         ("TEXT COLLATE NOCASE", "('a', 'a@x.org'), ('A', 'b@x.org')"),
         ("", "(1, 'a@x.org'), ('1', 'b@x.org')"),
+        ("", "(1.0, 'a@x.org'), ('1', 'b@x.org')"),
+        (
+            "",
+            "(x'6162636465666768696a6b6c6d6e6f70', 'a@x.org'), ('6162636465666768696a6b6c6d6e6f70', 'b@x.org')",
+        ),
     ] {
         let sql = format!(
             "CREATE TABLE users (id {kind}, email TEXT); CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id, title);
@@ -210,4 +215,71 @@ async fn errands_own_database_is_sent_to_copy() {
     let (_dir, path) = made(&sql).await;
     let said = refusal(path).await;
     assert!(said.contains("errand copy --from URL --to URL"), "{said}");
+}
+
+#[tokio::test]
+async fn the_greatest_key_is_found_however_it_is_stored_and_only_if_it_can_stay_an_id() {
+    for (kind, keys, greatest) in [
+        // As most programs have it.
+        ("integer", "(3), (41)", 41),
+        ("text", "('3'), ('41'), ('041x'), ('0050'), ('-60')", 41),
+        ("real", "(3.0), (41.0), (50.5)", 41),
+        ("blob", "(x'3431'), (x'33')", 41),
+        ("", "(3), ('41'), (40.0)", 41),
+        // One key does not use up all numbers.
+        ("integer", "(41), (4503599627370495)", 4_503_599_627_370_495),
+        ("integer", "(41), (4503599627370496)", 41),
+        ("integer", "(41), (9223372036854775807)", 41),
+        ("text", "('9'), ('4503599627370496')", 9),
+        ("integer", "(-4)", 0),
+        ("text", "('9223372036854775808'), ('x')", 0),
+    ] {
+        let (_dir, path) = made(&format!(
+            "CREATE TABLE users (id {kind} PRIMARY KEY, email TEXT, password TEXT);
+             CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id, title TEXT, completed INT);
+             INSERT INTO users (id) VALUES {keys}"
+        ))
+        .await;
+        let source = open(&path).await;
+        assert_eq!(source.counts().greatest_user, greatest, "{kind} {keys}");
+    }
+}
+
+#[tokio::test]
+async fn rows_with_keys_that_cannot_be_remembered_stay_outside() {
+    let users = [
+        ("'fine'", "a"),
+        ("'a' || char(0) || 'b'", "b"),
+        ("'a' || char(10)", "c"),
+        ("CAST(x'62ff' AS TEXT)", "d"),
+        // As the one before is read, and before it in the order.
+        ("CAST(x'62efbfbd' AS TEXT)", "e"),
+        ("''", "f"),
+        ("printf('%.*c', 255, 'x')", "g"),
+        ("printf('%.*c', 256, 'x')", "h"),
+        ("printf('%.*c', 70000, 'y')", "i"),
+    ];
+    let tables = "CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT, password TEXT);
+         CREATE TABLE tasks (id TEXT PRIMARY KEY, user_id TEXT, title TEXT, completed INT);";
+    let rows = users.map(|(key, name)| {
+        format!(
+            "INSERT INTO users VALUES ({key}, '{name}@x.org', NULL);
+             INSERT INTO tasks VALUES ('{name}', {key}, '{name}', 0), ({key}, 'fine', 'fine', 0);"
+        )
+    });
+    let (_dir, path) = made(&format!("{tables}{}", rows.concat())).await;
+    let (mut came, mut outside) = (Vec::new(), Vec::new());
+    for item in items(&mut open(path).await).await {
+        match item {
+            Item::User(Adapted::Imported { value, .. }) => came.push(value.email.as_str().to_owned()),
+            Item::Task(Adapted::Imported { value, .. }) => came.push(value.title.as_str().to_owned()),
+            Item::User(Adapted::Quarantined { why, .. }) | Item::Task(Adapted::Quarantined { why, .. }) => {
+                outside.push(why.rule.code());
+            }
+        }
+    }
+    came.sort();
+    assert_eq!(came, ["a", "a@x.org", "fine", "fine", "g", "g@x.org"]);
+    let count = |rule| outside.iter().filter(|found| **found == rule).count();
+    assert_eq!((count("key-unusable"), count("owner-quarantined")), (14, 7));
 }

@@ -209,3 +209,48 @@ async fn who_is_not_let_in_is_told_so_without_the_password() {
     let said = refusal(&database.url).await;
     assert!(said.contains("certificate"), "{said}");
 }
+
+#[tokio::test]
+async fn the_greatest_key_is_one_that_can_stay_an_id() {
+    for (kind, keys, greatest) in [
+        ("bigint", "(41), (3), (4503599627370496)", 41),
+        ("bigint", "(41), (4503599627370495)", 4_503_599_627_370_495),
+        (
+            "text",
+            "('41'), ('0050'), ('x'), ('9223372036854775807'), ('60' || chr(10))",
+            41,
+        ),
+        ("double precision", "(41), (50.5)", 41),
+    ] {
+        let sql = format!(
+            "CREATE TABLE users (id {kind} PRIMARY KEY, email text, password text);
+             CREATE TABLE tasks (id bigint PRIMARY KEY, user_id {kind}, title text, completed boolean);
+             INSERT INTO users (id) VALUES {keys}"
+        );
+        let (_database, place) = database(&sql).await;
+        assert_eq!(
+            open(&place).await.counts().greatest_user,
+            greatest,
+            "{kind} {keys}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_longer_than_a_cell_stays_outside() {
+    let (_database, place) = database(
+        "CREATE TABLE users (id text, email text, password text);
+         CREATE TABLE tasks (id text, user_id text, title text, completed boolean);
+         INSERT INTO users VALUES (repeat('x', 20000), 'a@x.org', NULL), ('y', 'b@x.org', NULL);
+         INSERT INTO tasks VALUES ('1', repeat('x', 20000), 'one', false), ('2', 'y', 'two', false)",
+    )
+    .await;
+    let outside = items(&mut open(&place).await).await;
+    let outside = outside.iter().filter_map(|item| match item {
+        Item::User(Adapted::Quarantined { why, .. }) | Item::Task(Adapted::Quarantined { why, .. }) => {
+            Some(why.rule.code())
+        }
+        _ => None,
+    });
+    assert_eq!(outside.collect::<Vec<_>>(), ["key-unusable", "owner-quarantined"]);
+}

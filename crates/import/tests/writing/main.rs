@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use errand_application::ports::{Clock, ImportStore};
+use errand_domain::event::{EventKind, Origin, SecurityEvent};
 use errand_import::{ImportError, Options, Outcome, Source, rollback, run, verify};
 use errand_persistence::{Database, DatabaseUrl, Settings};
 use errand_recurrence::CalendarRecurrences;
 use errand_security::{SystemClock, SystemEntropy};
 use errand_testbed::Postgres;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 const FIXTURES: [&str; 4] = ["generation_1.db", "generation_2.db", "uuid.db", "better_auth.db"];
 
@@ -135,4 +139,59 @@ async fn what_real_programs_made_comes_in_on_both_databases() {
         }
         assert_eq!(told.first(), told.last(), "{name}");
     }
+}
+
+async fn order(path: &Path, sql: &str) {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut conn = options.connect().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_disabled_here_differs_and_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, receipt) = (dir.path().join("todo.db"), dir.path().join("r"));
+    order(
+        &source,
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, username TEXT, password TEXT);
+         CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id INT, title TEXT, completed INT);
+         INSERT INTO users VALUES (1, 'ann@example.com', 'ann', NULL), (2, 'bob@example.com', 'bob', NULL)",
+    )
+    .await;
+    let database = sqlite(&dir).await;
+    let store = database.imports();
+    let place = source.to_str().unwrap();
+    bring(place, &*store, &receipt).await;
+    let accounts = database.accounts();
+    let ann = accounts.accounts(None, 1).await.unwrap().remove(0).user;
+    let event = SecurityEvent {
+        id: Uuid::from_u128(1),
+        kind: EventKind::Disabled,
+        at: ann.created_at,
+        origin: Origin::default(),
+        session: None,
+    };
+    assert!(accounts.disable(ann.id, &event).await.unwrap());
+
+    let mut named = Vec::new();
+    let checked = verify(&receipt, &*store, &mut |row| named.push(row.to_owned()))
+        .await
+        .unwrap();
+    assert_eq!(checked.differences, 1);
+    assert_eq!(named, ["user 1 (key 1 at the source): is disabled"]);
+    rollback(&receipt, &*store, false, &mut |_| {}).await.unwrap_err();
+
+    order(&source, "UPDATE users SET email = 'new-' || email").await;
+    let outcome = import(&fixture(place), &*store, &dir.path().join("r2"), true)
+        .await
+        .unwrap();
+    let users = outcome.report.users;
+    assert_eq!((users.followed, users.refused), (1, 1));
+    let emails = accounts.accounts(None, 10).await.unwrap();
+    let emails: Vec<_> = emails.iter().map(|state| state.user.email.as_str()).collect();
+    assert_eq!(emails, ["ann@example.com", "new-bob@example.com"]);
 }

@@ -1,6 +1,8 @@
 //! The database that is copied: read in one moment, and never written.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sea_orm::{FromQueryResult, QueryResult};
@@ -146,14 +148,15 @@ pub struct Trace(Option<PathBuf>);
 impl Trace {
     /// To be called before anything is opened.
     pub fn before(settings: &Settings) -> Self {
-        let log = |path: &Path| {
-            let mut log = path.as_os_str().to_owned();
-            log.push("-wal");
-            PathBuf::from(log)
+        let lacks = |path: &Path, tail: &str| {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(tail);
+            matches!(PathBuf::from(beside).try_exists(), Ok(false))
         };
         let path = settings.url.sqlite_path();
-        // What is in a log is not for a copy to put into the file.
-        let path = path.filter(|path| path.exists() && matches!(log(path).try_exists(), Ok(false)));
+        // What is in a log is not for a copy to put into the file, nor what a crash left half done to be undone there.
+        let path =
+            path.filter(|path| keeps_log(path) && ["-wal", "-journal"].iter().all(|tail| lacks(path, tail)));
         Self(path.map(Path::to_owned))
     }
 
@@ -163,6 +166,47 @@ impl Trace {
         if let Ok(mut conn) = Conn::sqlite(Side::Source, &path, false).await {
             drop(conn.number("SELECT count(*) FROM sqlite_schema").await);
             drop(conn.close().await);
+        }
+    }
+}
+
+/// Whether a file of SQLite is one that is read with a log beside it; its head says so.
+fn keeps_log(path: &Path) -> bool {
+    let mut head = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head.ends_with(&[2, 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::url::DatabaseUrl;
+
+    async fn made(path: &Path, sql: &'static str) {
+        let made = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true);
+        let mut conn = sqlx::ConnectOptions::connect(&made).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+        sqlx::Connection::close(conn).await.unwrap();
+    }
+
+    /// Opened for writing, what a crash broke off would be undone, and the journal go.
+    #[tokio::test]
+    async fn only_a_file_with_a_log_is_opened_for_more_than_reading() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("errand.db");
+        let settings = Settings::new(DatabaseUrl::sqlite(path.clone()));
+        assert_eq!(Trace::before(&settings).0, None, "no file");
+        made(&path, "PRAGMA journal_mode = DELETE; CREATE TABLE x (y)").await;
+        assert_eq!(Trace::before(&settings).0, None, "a journal");
+        made(&path, "PRAGMA journal_mode = WAL").await;
+        assert_eq!(Trace::before(&settings).0, Some(path.clone()), "a log");
+        for beside in ["errand.db-wal", "errand.db-journal"] {
+            let beside = dir.path().join(beside);
+            std::fs::write(&beside, "x").unwrap();
+            assert_eq!(Trace::before(&settings).0, None, "{}", beside.display());
+            std::fs::remove_file(beside).unwrap();
         }
     }
 }

@@ -55,7 +55,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "import-reserve",
         file: "crates/import/src/run.rs",
-        from: r"UserId(counts.greatest_user.min(ID_MAX))",
+        from: r"UserId(counts.greatest_user)",
         to: r"UserId(counts.greatest_user.min(0))",
         test: &[
             "-p",
