@@ -42,3 +42,4 @@ pub use page::Counts;
 pub use receipt::{ReceiptError, Refusal, Tally};
 pub use run::{ImportError, Notice, Options, Outcome, Report, run};
 pub use source::{Item, Kind, Source};
+pub use url::Address;
