@@ -114,6 +114,7 @@ pub async fn run(command: Command, config: &Config) -> Result<(), Failure> {
             }
         }
         // Before a source is read for nothing.
+        database.greet().await?;
         database.check().await?;
         act(command, &database, target.url.place()).await
     };

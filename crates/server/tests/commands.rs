@@ -153,6 +153,29 @@ fn a_database_that_is_not_reached_is_told_by_variable_and_cause() {
     assert!(told.starts_with(expected), "{told}");
 }
 
+/// Its work may take a minute; that there is no way to the database it says before, and before it reads the source.
+#[test]
+fn an_import_that_cannot_go_anywhere_says_so_at_once() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let nobody = format!("postgres://ann:hunter22@127.0.0.1:{port}/todo");
+    let home = tempfile::tempdir().unwrap();
+    let started = Instant::now();
+    let output = errand(
+        home.path(),
+        &["import", "run", "old.db"],
+        &[("DATABASE_URL", &nobody)],
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let expected = "errand: the database of DATABASE_URL cannot be reached: Connection refused";
+    assert!(told.starts_with(expected), "{told}");
+    assert!(!output.status.success() && output.stdout.is_empty(), "{told}");
+}
+
 /// A database of another application in an empty folder.
 fn moving() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
