@@ -35,7 +35,8 @@ mod url;
 pub use check::{CheckError, Checked, RolledBack, rollback, verify};
 pub use error::SourceError;
 pub use incoming::{
-    Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, NoPassword, RowHash, Rule, SourceKey,
+    Adapted, Finding, Found, IncomingPassword, IncomingTask, IncomingUser, NoPassword, RowHash, Rule,
+    SourceKey,
 };
 pub use mapping::{Mapping, MappingError};
 pub use page::Counts;

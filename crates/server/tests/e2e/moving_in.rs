@@ -299,6 +299,43 @@ async fn ids_that_are_taken_are_mapped(backend: Backend) {
         told.contains("5 in the source = 4 imported + 0 here before + 0 followed + 1 quarantined"),
         "{told}"
     );
+    home.order("UPDATE task SET recursion_pattern = 'daily' WHERE id = 30")
+        .await;
+    home.run(&service, "clash", &[]);
+    let kept: Vec<Value> = std::fs::read_to_string(home.receipt("clash"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["line"] == "quarantined")
+        .collect();
+    let time = "2026-01-02 03:04:05.678901";
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    assert_eq!(
+        (&kept[0]["why"]["was"], &kept[0]["row"]),
+        (
+            &json!("ann@example.com"),
+            &json!({"id": 3, "email": "ann@example.com", "username": "ann", "created_at": time, "updated_at": time})
+        )
+    );
+    assert_eq!(
+        (
+            &kept[1]["why"]["rule"],
+            &kept[1]["why"]["was"],
+            &kept[1]["why"]["now"]
+        ),
+        (
+            &json!("owner-quarantined"),
+            &json!("3"),
+            &json!("stays outside with its owner: an account of errand has the address ann@example.com")
+        )
+    );
+    assert_eq!(
+        kept[1]["row"],
+        json!({"id": 30, "user_id": 3, "title": "ann has to do 0", "description": "more", "completed": 0,
+            "priority": "HIGH", "due_date": "2026-12-01", "tags": "work,plan", "recursion_pattern": "daily",
+            "created_at": time, "updated_at": time})
+    );
+    done(&home.rollback(&service, "clash", &[]));
     home.order("UPDATE user SET email = 'anna@example.com' WHERE id = 3")
         .await;
     let told = home.run(&service, "r", &[]);
