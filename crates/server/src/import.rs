@@ -24,6 +24,8 @@ use crate::{output, wire};
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a step may take, unless the configuration says so: it writes thousands of rows.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// So many refusals a run names; a dry run names all, and the receipt too.
+const REFUSALS: u64 = 20;
 /// So many transactions may be under way on a server at once.
 const AT_ONCE: usize = 3;
 
@@ -232,8 +234,15 @@ async fn bring(
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut progress = Progress::new(users + tasks);
+    let mut refused = 0_u64;
     let mut tell = |notice: Notice<'_>| match notice {
         Notice::Rows(done, _) => progress.at(done),
+        Notice::Refused(..) if !options.dry_run => {
+            refused += 1;
+            if refused <= REFUSALS {
+                progress.aside(&line(&notice));
+            }
+        }
         // Otherwise the receipt says it.
         _ if !options.dry_run => {}
         notice => progress.aside(&line(&notice)),
@@ -242,6 +251,9 @@ async fn bring(
     progress.end();
     match outcome {
         Ok(outcome) => {
+            if let more @ 1.. = refused.saturating_sub(REFUSALS) {
+                output::print(&format!("… and {more} more refused, see the receipt\n"))?;
+            }
             output::print(&told(&outcome, &options))?;
             Ok(())
         }
