@@ -248,6 +248,8 @@ async fn a_rollback_leaves_nothing(backend: Backend) {
     assert_ne!(content(&service).await, before);
     assert!(done(&home.rollback(&service, "r", &[])).starts_with("removed 5 users"));
     assert_eq!(content(&service).await, before);
+    let (_, why) = refused(&home.rollback(&service, "r", &[]));
+    assert!(why.contains("nothing of this receipt is here any more"), "{why}");
     // And it can come in again, with the ids that it had.
     home.run(&service, "again", &[]);
     assert_eq!(tasks(&service.api, "bob").await[0]["user_id"], 7);
@@ -306,6 +308,10 @@ async fn a_run_is_taken_back_without_the_one_before(backend: Backend) {
     );
     assert_eq!(tasks(&service.api, "ann").await.len(), 3);
     assert_eq!(login(&service.api, "fay", PASSWORD).await.status, 401);
+    for again in [home.rollback(&service, "2", &[]), home.verify(&service, "2")] {
+        let (_, why) = refused(&again);
+        assert!(why.contains("nothing of this receipt is here any more"), "{why}");
+    }
     assert!(done(&home.rollback(&service, "1", &[])).starts_with("removed 5 users"));
 }
 
