@@ -14,11 +14,12 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use errand_domain::task::{Priority, Recurrences};
 
+pub use self::row::Found;
 use crate::incoming::SourceKey;
 use crate::mapping::{ACCOUNTS, Mapping, Section, TAGS, TASK_TAGS, TASKS, USERS};
 
 /// What the columns of a table are, in the order in which they are read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Shape {
     pub table: String,
     /// The field and the column's name for people.
@@ -57,8 +58,8 @@ impl Shape {
 
 /// Adapts rows, users before their tasks, and remembers what must not come twice.
 pub(crate) struct Adapter {
-    users: Shape,
-    tasks: Shape,
+    users: Arc<Shape>,
+    tasks: Arc<Shape>,
     calendar: Arc<dyn Recurrences>,
     priorities: std::collections::BTreeMap<String, Priority>,
     /// Whose address it is, by a digest of its folded form.
@@ -84,8 +85,8 @@ impl Adapter {
             tasks.joined(mapping, &TAGS, "name", "tags");
         }
         Self {
-            users,
-            tasks,
+            users: Arc::new(users),
+            tasks: Arc::new(tasks),
             calendar,
             priorities: mapping.priorities.clone(),
             addresses: HashMap::new(),

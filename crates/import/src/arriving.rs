@@ -3,7 +3,7 @@
 use errand_application::ports::{ArrivingTask, ArrivingUser};
 use errand_domain::UserId;
 use errand_domain::account::PasswordHash;
-use errand_domain::task::{Description, NewTask};
+use errand_domain::task::NewTask;
 
 use crate::hash::{self, Content, hex};
 use crate::incoming::{IncomingPassword, IncomingTask, IncomingUser, SourceKey};
@@ -84,18 +84,4 @@ pub(crate) fn task_line(task: &ArrivingTask, owner: UserId, id: i64, state: Stat
         hash: hex(&task.hash),
         state,
     }
-}
-
-/// What is kept of a task that stays outside only because its owner does.
-pub(crate) fn shown(task: &ArrivingTask) -> serde_json::Value {
-    let content = &task.content;
-    serde_json::json!({
-        "title": content.title.as_str(),
-        "description": content.description.as_ref().map(Description::as_str),
-        "completed_at": task.completed_at.map(|at| at.to_string()),
-        "due": content.due.map(|due| due.to_string()),
-        "tags": content.tags.as_slice(),
-        "created_at": task.created_at.to_string(),
-        "updated_at": task.updated_at.to_string(),
-    })
 }

@@ -25,8 +25,8 @@ pub enum CheckError {
     /// errand's database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nothing came in here by it.
-    #[error("the receipt is of another database: nothing of it came in here")]
+    /// Nothing that came in by it is here, or ever was.
+    #[error("nothing of this receipt is here any more: it was rolled back, or is of another database")]
     Elsewhere,
     /// What came in later would hang in the air.
     #[error("a later run brought in more from this source; roll that one back first, by its own receipt")]
@@ -155,7 +155,8 @@ pub async fn rollback(
 async fn at_home(header: &Header, store: &dyn ImportStore) -> Result<i64, CheckError> {
     let last = store.last(&header.source).await?;
     match last {
-        Some(last) if last.id.to_string() == header.import => Ok(last.number),
+        // A run that was rolled back gives its number back.
+        Some(last) if last.id.to_string() == header.import && header.run <= last.number => Ok(last.number),
         _ => Err(CheckError::Elsewhere),
     }
 }

@@ -9,9 +9,9 @@ use errand_application::ports::{
 use errand_domain::account::Username;
 use errand_domain::{Timestamp, UserId};
 
-use crate::arriving::{shown, task_line, user_line};
+use crate::arriving::{task_line, user_line};
 use crate::hash::{self, hex};
-use crate::incoming::{Finding, Rule, SourceKey};
+use crate::incoming::{Finding, Found, Rule, SourceKey};
 use crate::receipt::{Line, Refusal, State, Tally};
 
 /// Somebody else registers the same name at the same moment, so often.
@@ -20,7 +20,11 @@ const TRIES: u32 = 20;
 /// A user, with some of their tasks or all.
 pub(crate) struct Party {
     pub user: ArrivingUser,
+    /// The user's row.
+    pub row: Found,
     pub tasks: Vec<ArrivingTask>,
+    /// Their rows.
+    pub rows: Vec<Found>,
     /// An earlier chunk had the user.
     pub continued: bool,
 }
@@ -198,6 +202,7 @@ impl Way<'_> {
             user,
             tasks,
             continued,
+            ..
         } = party;
         done.rows += count(&tasks) + u64::from(!continued);
         if !continued {
@@ -226,7 +231,9 @@ impl Way<'_> {
     fn keep_out(&self, party: Party, done: &mut Done) {
         let Party {
             user,
+            row,
             tasks,
+            rows,
             continued,
         } = party;
         done.met = true;
@@ -245,27 +252,25 @@ impl Way<'_> {
                     was: user.email.as_str().to_owned(),
                     now: "an account of errand has this address".to_owned(),
                 },
-                row: serde_json::json!({
-                    "username": user.username.as_str(),
-                    "email": user.email.as_str(),
-                    "created_at": user.created_at.to_string(),
-                    "updated_at": user.updated_at.to_string(),
-                }),
+                row: row.to_json(),
             });
         }
         done.tasks.quarantined += count(&tasks);
-        for task in tasks {
+        let email = user.email.as_str();
+        for (task, row) in tasks.into_iter().zip(rows) {
             done.lines.push(Line::Quarantined {
                 owner: Some(key.clone()),
                 why: Finding {
                     table: of_tasks.clone(),
-                    key: SourceKey(task.key.clone()),
+                    key: SourceKey(task.key),
                     column: None,
                     rule: Rule::OwnerQuarantined,
-                    was: String::new(),
-                    now: String::new(),
+                    was: key.0.clone(),
+                    now: format!(
+                        "stays outside with its owner: an account of errand has the address {email}"
+                    ),
                 },
-                row: shown(&task),
+                row: row.to_json(),
             });
         }
     }
@@ -276,6 +281,7 @@ impl Way<'_> {
             user,
             tasks,
             continued,
+            ..
         } = party;
         done.rows += count(&tasks) + u64::from(!continued);
         if !continued {

@@ -67,6 +67,11 @@ fn find(tables: &[Table], section: &Section, wish: &Part, needed: bool) -> Resul
         found = usual(false);
         found.retain(|table| is_telling(table, section));
     }
+    if found.is_empty()
+        && let Some(error) = unmet(tables, section, wish)
+    {
+        return Err(error);
+    }
     match found.as_slice() {
         [] if needed => Err(SourceError::NotFound(not_found(tables, section))),
         [] => Ok(None),
@@ -81,6 +86,32 @@ fn find(tables: &[Table], section: &Section, wish: &Part, needed: bool) -> Resul
         }
         _ => Ok(None),
     }
+}
+
+/// Which wish for a column keeps a table from being found: by name or, without one of such a name, by its columns it
+/// would do but for that.
+fn unmet(tables: &[Table], section: &Section, wish: &Part) -> Option<SourceError> {
+    let would_do = |table: &&Table| columns(table, section, &Part::default()).is_ok();
+    let would: Vec<&Table> = tables.iter().filter(would_do).collect();
+    let called = |table: &&&Table| section.tables.contains(&plain(&table.name).as_str());
+    let telling = |table: &&&Table| is_telling(table, section);
+    let table = would
+        .iter()
+        .find(|table| table.usual && called(table))
+        .or_else(|| would.iter().find(called))
+        .or_else(|| would.iter().find(telling));
+    if let Some(table) = table {
+        return columns(table, section, wish).err();
+    }
+    let is_nowhere = |name: &str| !name.is_empty() && tables.iter().all(|table| table.column(name).is_none());
+    let (field, name) = wish.columns.iter().find(|(_, name)| is_nowhere(name))?;
+    let section = section.name;
+    Some(
+        MappingError(format!(
+            "{section}.{field}: no table of the source has a column {name:?}"
+        ))
+        .into(),
+    )
 }
 
 /// Whether the columns tell alone: users have a password, tasks something that says whether they are done.

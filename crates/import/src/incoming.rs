@@ -5,6 +5,8 @@ use errand_domain::task::{Description, Due, Priority, Recurrence, Tags, TimeZone
 use errand_domain::{TaskId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
+pub use crate::adapt::Found;
+
 /// The key of a row in the source, in one canonical text: an integer in decimal, a UUID as in the source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -97,6 +99,8 @@ pub enum Adapted<T> {
         value: T,
         /// What is not as it was.
         findings: Vec<Finding>,
+        /// The row as found.
+        row: Found,
     },
     /// It cannot, and is kept in the receipt.
     Quarantined {

@@ -35,10 +35,12 @@ mod url;
 pub use check::{CheckError, Checked, RolledBack, rollback, verify};
 pub use error::SourceError;
 pub use incoming::{
-    Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, NoPassword, RowHash, Rule, SourceKey,
+    Adapted, Finding, Found, IncomingPassword, IncomingTask, IncomingUser, NoPassword, RowHash, Rule,
+    SourceKey,
 };
 pub use mapping::{Mapping, MappingError};
 pub use page::Counts;
 pub use receipt::{ReceiptError, Refusal, Tally};
 pub use run::{ImportError, Notice, Options, Outcome, Report, run};
 pub use source::{Item, Kind, Source};
+pub use url::Address;

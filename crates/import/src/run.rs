@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::arriving::{arriving_task, arriving_user};
 use crate::chunk::{Done, Party, Way};
 use crate::error::SourceError;
-use crate::incoming::{Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
+use crate::incoming::{Adapted, Finding, Found, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
 use crate::receipt::{Header, Line, ReceiptError, Refusal, Summary, Tally, Writer};
 use crate::source::{Item, Source};
 
@@ -353,13 +353,15 @@ impl Work<'_> {
 
     fn user(&mut self, user: Adapted<IncomingUser>) -> Result<Option<Party>, ImportError> {
         match user {
-            Adapted::Imported { value, findings } => {
+            Adapted::Imported { value, findings, row } => {
                 let usable = matches!(value.password, IncomingPassword::Hash(_));
                 self.report.without_password += u64::from(!usable);
                 self.findings(findings)?;
                 Ok(Some(Party {
                     user: arriving_user(value),
+                    row,
                     tasks: Vec::new(),
+                    rows: Vec::new(),
                     continued: false,
                 }))
             }
@@ -371,11 +373,11 @@ impl Work<'_> {
         }
     }
 
-    fn task(&mut self, task: Adapted<IncomingTask>) -> Result<Option<ArrivingTask>, ImportError> {
+    fn task(&mut self, task: Adapted<IncomingTask>) -> Result<Option<(ArrivingTask, Found)>, ImportError> {
         match task {
-            Adapted::Imported { value, findings } => {
+            Adapted::Imported { value, findings, row } => {
                 self.findings(findings)?;
-                Ok(Some(arriving_task(value)))
+                Ok(Some((arriving_task(value), row)))
             }
             Adapted::Quarantined { owner, why, row, .. } => {
                 self.report.tasks.quarantined += 1;
@@ -454,7 +456,7 @@ impl Chunk {
     }
 
     /// What is full and has to go before this task, which goes with the next.
-    fn add(&mut self, task: ArrivingTask) -> Option<Self> {
+    fn add(&mut self, (task, row): (ArrivingTask, Found)) -> Option<Self> {
         let party = self.parties.last_mut()?;
         let description = task
             .content
@@ -462,16 +464,19 @@ impl Chunk {
             .as_ref()
             .map_or(0, |text| text.as_str().len());
         self.rows += 1;
-        self.bytes += ROW_BYTES + 2 * (task.content.title.as_str().len() + description);
-        let user = party.user.clone();
+        self.bytes += ROW_BYTES + 3 * (task.content.title.as_str().len() + description);
+        let (user, of_user) = (party.user.clone(), party.row.clone());
         party.tasks.push(task);
+        party.rows.push(row);
         if self.rows < ROWS && self.bytes < BYTES {
             return None;
         }
         let rest = Self {
             parties: vec![Party {
                 user,
+                row: of_user,
                 tasks: Vec::new(),
+                rows: Vec::new(),
                 continued: true,
             }],
             rows: 0,

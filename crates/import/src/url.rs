@@ -59,7 +59,63 @@ impl Place {
     }
 }
 
+/// Where a database is. Two are equal if they are one database, as far as their names tell.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Address(Site);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Site {
+    /// By its number on its disk: links lead to it too.
+    Inode(u64, u64),
+    File(PathBuf),
+    Server(String, u16, String),
+}
+
+impl Address {
+    /// Of a source, as [`Source::open`](crate::Source::open) takes it.
+    pub fn of_source(place: &str) -> Result<Self, SourceError> {
+        Ok(match Place::parse(place)? {
+            Place::File(path) => Self::of_file(&path),
+            Place::Server(url) => Self::of_server(&url.host, url.port, &url.database),
+        })
+    }
+
+    /// Of a file, which need not be there.
+    pub fn of_file(path: &Path) -> Self {
+        let path = whichever_is_there(path);
+        #[cfg(unix)]
+        if let Ok(meta) = std::fs::metadata(path) {
+            use std::os::unix::fs::MetadataExt;
+            return Self(Site::Inode(meta.dev(), meta.ino()));
+        }
+        Self(Site::File(
+            std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+        ))
+    }
+
+    /// Of a database of a PostgreSQL server. A pooler of Neon's leads to the same one.
+    pub fn of_server(host: &str, port: u16, database: &str) -> Self {
+        let host = if is_loopback(host) {
+            "localhost".to_owned()
+        } else {
+            let host = host.to_ascii_lowercase();
+            let (label, domain) = host.split_once('.').unwrap_or((&host, ""));
+            format!("{}.{domain}", label.strip_suffix("-pooler").unwrap_or(label))
+        };
+        Self(Site::Server(host, port, database.to_owned()))
+    }
+}
+
 /// `sqlite:///todo.db` is absolute to some and relative to Python's drivers: the one that is there.
+fn whichever_is_there(path: &Path) -> &Path {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    if !path.exists() && relative.exists() {
+        relative
+    } else {
+        path
+    }
+}
+
 fn sqlite(text: &str) -> Result<PathBuf, SourceError> {
     let rest = text.split_once(':').map_or("", |(_, rest)| rest);
     let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -71,11 +127,7 @@ fn sqlite(text: &str) -> Result<PathBuf, SourceError> {
     if path.is_empty() || path.contains(":memory:") {
         return Err(SourceError::Url("names no file"));
     }
-    let relative = path.strip_prefix('/').unwrap_or(&path);
-    if !Path::new(&path).exists() && Path::new(relative).exists() {
-        return Ok(PathBuf::from(relative));
-    }
-    Ok(PathBuf::from(path))
+    Ok(whichever_is_there(Path::new(&path)).to_owned())
 }
 
 fn decode(text: &str, fault: &'static str) -> Result<String, SourceError> {
@@ -279,12 +331,46 @@ mod tests {
     }
 
     #[test]
+    fn one_database_is_known_by_any_of_its_names() {
+        let of = |text: &str| Address::of_source(text).unwrap();
+        let one = of("postgres://ann:x@ep-a.eu.neon.tech/todo");
+        assert_eq!(
+            of("postgresql+asyncpg://bob@EP-A-pooler.eu.neon.tech:5432/todo?sslmode=require"),
+            one
+        );
+        for other in [
+            "ep-b.eu.neon.tech/todo",
+            "ep-a.eu.neon.tech:6000/todo",
+            "ep-a.eu.neon.tech/errand",
+        ] {
+            assert_ne!(of(&format!("postgres://ann:x@{other}")), one, "{other}");
+        }
+        assert_eq!(
+            of("postgres://a@[::1]/x"),
+            Address::of_server("127.0.0.1", 5432, "x")
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let [file, link, other] = ["a.db", "b.db", "c.db"].map(|name| dir.path().join(name));
+        assert_eq!(
+            Address::of_file(&file),
+            of(&format!("sqlite://{}", file.display()))
+        );
+        assert_ne!(Address::of_file(&file), Address::of_file(&other));
+        for path in [&file, &other] {
+            std::fs::write(path, "").unwrap();
+        }
+        std::fs::hard_link(&file, &link).unwrap();
+        assert_eq!(of(link.to_str().unwrap()), Address::of_file(&file));
+        assert_ne!(Address::of_file(&file), Address::of_file(&other));
+    }
+
+    #[test]
     fn files_are_paths_or_urls() {
         for (text, path) in [
             ("todo.db", "todo.db"),
             ("sqlite:///nowhere/a%20b.db", "/nowhere/a b.db"),
             ("sqlite://rel.db?mode=ro", "rel.db"),
-            ("sqlite+aiosqlite:///./Cargo.toml", "./Cargo.toml"),
+            ("sqlite+aiosqlite:///./Cargo.toml", "Cargo.toml"),
         ] {
             match Place::parse(text).unwrap() {
                 Place::File(found) => assert_eq!(found, Path::new(path), "{text}"),

@@ -186,6 +186,12 @@ impl Database {
         Ok(self.health().ping().await?)
     }
 
+    /// Whether there is a way to PostgreSQL, by one try: for a command that is to say at once that there is none,
+    /// however long its work may take. What is wrong with the database itself, [`Self::check`] tells.
+    pub async fn greet(&self) -> Result<(), Unreachable> {
+        reach::greet(&self.settings).await
+    }
+
     /// What a store's failure means to whoever runs errand; asks once more if that does not show why PostgreSQL
     /// is away.
     pub async fn explain(&self, error: StoreError) -> CheckError {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::DbErr;
-use sqlx::ConnectOptions;
+use sqlx::{ConnectOptions, Error as SqlxError};
 use tokio::time::timeout;
 
 use crate::connect::{Settings, postgres_options};
@@ -12,6 +12,8 @@ use crate::url::{DatabaseUrl, Target};
 
 /// Who asks for the reason has waited already.
 const WITHIN: Duration = Duration::from_secs(3);
+/// A database that sleeps wakes within that.
+const GREETING: Duration = Duration::from_secs(10);
 
 /// PostgreSQL cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +67,27 @@ pub async fn cause(
     }
 }
 
+/// Greets PostgreSQL once, so that a wrong place shows at once and not when a unit of work gives up. A server that
+/// refuses is there, and says so again to whoever asks it something.
+pub async fn greet(settings: &Settings) -> Result<(), Unreachable> {
+    let Target::Postgres(url) = settings.url.target() else {
+        return Ok(());
+    };
+    let away = |cause| Err(Unreachable::new("DATABASE_URL", cause));
+    let options = match postgres_options(url, settings) {
+        Ok(options) => options,
+        Err(error) => return away(Some(error.to_string())),
+    };
+    match timeout(GREETING.min(settings.deadline), options.connect()).await {
+        Ok(Ok(_) | Err(SqlxError::Database(_))) => Ok(()),
+        Ok(Err(error)) => away(Some(words(&error))),
+        Err(_) => away(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use sea_orm::{ConnAcquireErr, RuntimeErr, SqlxError};
+    use sea_orm::{ConnAcquireErr, RuntimeErr};
 
     use super::*;
     use crate::error::redacted;

@@ -153,6 +153,14 @@ impl DatabaseUrl {
         }
     }
 
+    /// Host, port and database, if it is PostgreSQL.
+    pub fn server(&self) -> Option<(&str, u16, &str)> {
+        match &self.0 {
+            Target::Postgres(url) => Some((&url.host, url.port, &url.database)),
+            Target::Sqlite(_) => None,
+        }
+    }
+
     /// Whether it holds a password.
     pub fn has_password(&self) -> bool {
         matches!(&self.0, Target::Postgres(postgres) if postgres.password.is_some())

@@ -1,6 +1,6 @@
 //! `errand import`: moving in from another todo application, straight into the database.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,15 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use errand_application::ports::{Clock, ImportStore, StoreError};
 use errand_import::{
-    CheckError, Checked, Finding, ImportError, Mapping, Notice, Options, Outcome, Report, Source, Tally,
+    Address, CheckError, Checked, Finding, ImportError, Mapping, Notice, Options, Outcome, Report, Source,
+    Tally,
 };
-use errand_persistence::{Database, MigrateError};
+use errand_persistence::{Database, DatabaseUrl, MigrateError};
 use errand_recurrence::CalendarRecurrences;
 use errand_security::{SystemClock, SystemEntropy};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::failure::{Failure, one_line};
 use crate::{output, wire};
 
@@ -23,6 +24,8 @@ use crate::{output, wire};
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a step may take, unless the configuration says so: it writes thousands of rows.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// So many refusals a run names; a dry run names all, and the receipt too.
+const REFUSALS: u64 = 20;
 /// So many transactions may be under way on a server at once.
 const AT_ONCE: usize = 3;
 
@@ -73,26 +76,86 @@ pub struct Bring {
 pub async fn run(command: Command, config: &Config) -> Result<(), Failure> {
     let mut target = config.database.clone();
     target.deadline.get_or_insert(DEADLINE);
-    let database = match command {
-        Command::Run(_) => wire::database(&target).await?,
+    let mut migrates = target.url.sqlite_path().is_some();
+    // In the place of a file that is not there, which a dry run does not make.
+    let mut empty = None;
+    let database = match &command {
+        Command::Run(run) => {
+            is_another(&run.source, &target)?;
+            if run.dry_run && is_missing(&target) {
+                let dir = tempfile::tempdir()?;
+                let mut stand_in = target.clone();
+                stand_in.url = DatabaseUrl::sqlite(dir.path().join("errand.db"));
+                (stand_in.direct_url, stand_in.own_dir) = (None, None);
+                empty = Some(dir);
+                output::print(&format!(
+                    "there is no database at {} yet: what follows is as on an empty one\n",
+                    target.url.place()
+                ))?;
+                wire::database(&stand_in).await?
+            } else {
+                migrates &= !run.dry_run;
+                wire::database(&target).await?
+            }
+        }
         _ => wire::existing_database(&target).await?,
     };
     let outcome = async {
         // As at every start: the file may be new.
-        if target.url.sqlite_path().is_some() {
+        if migrates {
             match database.migrate().await {
                 // Later versions only add.
                 Ok(_) | Err(MigrateError::Newer(_)) => {}
                 Err(error) => return Err(error.into()),
             }
+        } else if target.url.sqlite_path().is_some() {
+            // PostgreSQL says so itself.
+            let steps = database.migration_status().await?;
+            if steps.iter().any(|step| !step.applied) {
+                return Err(errand_persistence::CheckError::Unmigrated.into());
+            }
         }
         // Before a source is read for nothing.
+        database.greet().await?;
         database.check().await?;
         act(command, &database, target.url.place()).await
     };
     let outcome = outcome.await;
     database.close(CLOSE_WITHIN).await;
+    drop(empty);
     outcome
+}
+
+/// Refuses the source as its own target: whoever moves may still have the old application's `DATABASE_URL` set, and
+/// errand's tables would be made in there.
+fn is_another(source: &str, target: &config::Database) -> Result<(), Failure> {
+    let source = Address::of_source(source)?;
+    let address = |url: &DatabaseUrl| match (url.sqlite_path(), url.server()) {
+        (Some(path), _) => Some(Address::of_file(path)),
+        (None, Some((host, port, database))) => Some(Address::of_server(host, port, database)),
+        (None, None) => None,
+    };
+    for (variable, url) in [
+        ("DATABASE_URL", Some(&target.url)),
+        ("DATABASE_DIRECT_URL", target.direct_url.as_ref()),
+    ] {
+        // Without a variable it is errand's own file, and the source is refused as one of errand's.
+        if target.own_dir.is_none() && url.and_then(address).is_some_and(|address| address == source) {
+            return Err(Failure(format!(
+                "{variable} is the source's own; it must name errand's database. Nothing was read or written"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the target is a file that is not there, or has nothing in it.
+fn is_missing(target: &config::Database) -> bool {
+    let path = target.url.sqlite_path();
+    path.is_some_and(|path| match path.metadata() {
+        Ok(meta) => meta.is_file() && meta.len() == 0,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    })
 }
 
 async fn act(command: Command, database: &Database, target: String) -> Result<(), Failure> {
@@ -171,8 +234,15 @@ async fn bring(
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut progress = Progress::new(users + tasks);
+    let mut refused = 0_u64;
     let mut tell = |notice: Notice<'_>| match notice {
         Notice::Rows(done, _) => progress.at(done),
+        Notice::Refused(..) if !options.dry_run => {
+            refused += 1;
+            if refused <= REFUSALS {
+                progress.aside(&line(&notice));
+            }
+        }
         // Otherwise the receipt says it.
         _ if !options.dry_run => {}
         notice => progress.aside(&line(&notice)),
@@ -181,6 +251,9 @@ async fn bring(
     progress.end();
     match outcome {
         Ok(outcome) => {
+            if let more @ 1.. = refused.saturating_sub(REFUSALS) {
+                output::print(&format!("… and {more} more refused, see the receipt\n"))?;
+            }
             output::print(&told(&outcome, &options))?;
             Ok(())
         }

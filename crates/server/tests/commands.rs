@@ -153,6 +153,113 @@ fn a_database_that_is_not_reached_is_told_by_variable_and_cause() {
     assert!(told.starts_with(expected), "{told}");
 }
 
+/// Its work may take a minute; that there is no way to the database it says before, and before it reads the source.
+#[test]
+fn an_import_that_cannot_go_anywhere_says_so_at_once() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let nobody = format!("postgres://ann:hunter22@127.0.0.1:{port}/todo");
+    let home = tempfile::tempdir().unwrap();
+    let started = Instant::now();
+    let output = errand(
+        home.path(),
+        &["import", "run", "old.db"],
+        &[("DATABASE_URL", &nobody)],
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let expected = "errand: the database of DATABASE_URL cannot be reached: Connection refused";
+    assert!(told.starts_with(expected), "{told}");
+    assert!(!output.status.success() && output.stdout.is_empty(), "{told}");
+}
+
+/// A database of another application in an empty folder.
+fn moving() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../import/tests/fixtures");
+    fs::copy(fixtures.join("generation_2.db"), home.path().join("todo.db")).unwrap();
+    home
+}
+
+/// What is in a folder.
+fn content(home: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(home).unwrap().map(|entry| entry.unwrap());
+    let mut found: Vec<_> = entries
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap_or_default())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Whoever moves may still have the variables of the old application set.
+#[test]
+fn a_source_is_never_its_own_target() {
+    let home = moving();
+    fs::hard_link(home.path().join("todo.db"), home.path().join("link.db")).unwrap();
+    let before = content(home.path());
+    for (source, url) in [
+        ("todo.db", "sqlite://todo.db"),
+        ("sqlite:///./todo.db", "sqlite:///./todo.db"),
+        ("link.db", "sqlite://todo.db"),
+        (
+            "postgres://ann:hunter22@localhost:1/todo",
+            "postgresql://bob:hunter22@127.0.0.1:1/todo",
+        ),
+    ] {
+        for more in [&["--dry-run"][..], &[]] {
+            let arguments = [&["import", "run", source], more].concat();
+            let output = errand(home.path(), &arguments, &[("DATABASE_URL", url)]);
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success(), "{source}: {told}");
+            let expected = "errand: DATABASE_URL is the source's own; it must name errand's database.";
+            assert!(told.starts_with(expected), "{source}: {told}");
+            assert!(!told.contains(HIDDEN) && told.lines().count() == 1, "{told}");
+            assert!(content(home.path()) == before, "{source}: something was written");
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_makes_no_database() {
+    let home = moving();
+    fs::write(home.path().join("empty.db"), "").unwrap();
+    let before = content(home.path());
+    for (variables, place) in [
+        (&[][..], "data/errand.db"),
+        (&[("DATABASE_URL", "sqlite://new.db")], "new.db"),
+        (&[("DATABASE_URL", "sqlite://empty.db")], "empty.db"),
+    ] {
+        let output = errand(home.path(), &["import", "run", "todo.db", "--dry-run"], variables);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (shown, told) = (text(output.stdout), text(output.stderr));
+        assert!(output.status.success(), "{shown}{told}");
+        let expected = format!("there is no database at {place} yet: what follows is as on an empty one\n");
+        assert!(shown.starts_with(&expected), "{shown}");
+        assert!(shown.ends_with("a dry run: nothing was written\n"), "{shown}");
+        let after = content(home.path());
+        let names: Vec<_> = after.iter().map(|(name, _)| name).collect();
+        assert!(after == before, "{place}: {names:?}");
+    }
+    // Nor tables where there are none yet.
+    fs::copy(home.path().join("todo.db"), home.path().join("other.db")).unwrap();
+    let variables = [("DATABASE_URL", "sqlite://other.db")];
+    let output = errand(
+        home.path(),
+        &["import", "run", "todo.db", "--dry-run"],
+        &variables,
+    );
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("run \"errand migrate up\""), "{told}");
+    let file = String::from_utf8_lossy(&fs::read(home.path().join("other.db")).unwrap()).into_owned();
+    assert!(file.contains("CREATE TABLE") && !file.contains("seaql_migrations"));
+}
+
 /// URLs of databases hold passwords, and so do files beside them.
 #[test]
 fn a_copy_shows_no_secret_and_makes_nothing_for_nothing() {

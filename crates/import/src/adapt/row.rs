@@ -1,5 +1,7 @@
 //! One row while it is adapted.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use errand_domain::Timestamp;
 use serde_json::{Map, Value};
@@ -19,15 +21,53 @@ const KEY_BYTES: usize = 255;
 /// Why a row stays outside.
 pub struct Outside(Box<Finding>);
 
+/// A row as found, for the case that errand cannot take it after all: long texts cut, passwords left out.
+#[derive(Clone, PartialEq)]
+pub struct Found {
+    shape: Arc<Shape>,
+    cells: Vec<Cell>,
+}
+
+impl std::fmt::Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Found(…)")
+    }
+}
+
+impl Found {
+    fn new(shape: &Arc<Shape>, mut cells: Vec<Cell>) -> Self {
+        for ((field, _), cell) in shape.fields.iter().zip(&mut cells) {
+            if *field == "password" {
+                *cell = Cell::Null;
+            }
+        }
+        Self {
+            shape: Arc::clone(shape),
+            cells,
+        }
+    }
+
+    /// By the names of its columns.
+    pub fn to_json(&self) -> Value {
+        let mut row = Map::new();
+        for ((field, column), cell) in self.shape.fields.iter().zip(&self.cells) {
+            if *field != "password" {
+                row.insert(column.clone(), cell.to_json());
+            }
+        }
+        Value::Object(row)
+    }
+}
+
 pub struct Row<'a> {
-    shape: &'a Shape,
+    shape: &'a Arc<Shape>,
     cells: Vec<Cell>,
     pub key: SourceKey,
     pub findings: Vec<Finding>,
 }
 
 impl<'a> Row<'a> {
-    pub fn new(shape: &'a Shape, cells: Vec<Cell>) -> Self {
+    pub fn new(shape: &'a Arc<Shape>, cells: Vec<Cell>) -> Self {
         let mut row = Self {
             shape,
             cells,
@@ -198,19 +238,21 @@ impl<'a> Row<'a> {
         digest.as_ref().first_chunk::<32>().copied().unwrap_or_default()
     }
 
+    pub fn imported<T>(self, value: T) -> Adapted<T> {
+        Adapted::Imported {
+            value,
+            findings: self.findings,
+            row: Found::new(self.shape, self.cells),
+        }
+    }
+
     pub fn quarantine<T>(self, why: Outside) -> Adapted<T> {
         let owner = self.text("owner").map(|text| SourceKey(text.body));
-        let mut row = Map::new();
-        for ((field, column), cell) in self.shape.fields.iter().zip(&self.cells) {
-            if *field != "password" {
-                row.insert(column.clone(), cell.to_json());
-            }
-        }
         Adapted::Quarantined {
             key: self.key,
             owner,
             why: *why.0,
-            row: Value::Object(row),
+            row: Found::new(self.shape, self.cells).to_json(),
         }
     }
 }

@@ -21,10 +21,7 @@ impl Adapter {
     pub fn task(&self, owner: Option<SourceKey>, cells: Vec<Cell>) -> Adapted<IncomingTask> {
         let mut row = Row::new(&self.tasks, cells);
         match self.read_task(owner, &mut row) {
-            Ok(value) => Adapted::Imported {
-                value,
-                findings: row.findings,
-            },
+            Ok(value) => row.imported(value),
             Err(why) => row.quarantine(why),
         }
     }

@@ -97,7 +97,7 @@ fn task_of(fields: &[(&'static str, Cell)]) -> Adapted<IncomingTask> {
 
 fn task(fields: &[(&'static str, Cell)]) -> (IncomingTask, Vec<Finding>) {
     match task_of(fields) {
-        Adapted::Imported { value, findings } => (value, findings),
+        Adapted::Imported { value, findings, .. } => (value, findings),
         outside @ Adapted::Quarantined { .. } => panic!("{outside:?}"),
     }
 }

@@ -1,5 +1,7 @@
 //! Users.
 
+use std::sync::Arc;
+
 use errand_domain::UserId;
 use errand_domain::account::{Email, PasswordHash, Username};
 
@@ -13,20 +15,15 @@ const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=14;
 
 impl Adapter {
     pub fn user(&mut self, cells: Vec<Cell>) -> Adapted<IncomingUser> {
-        let shape = std::mem::take(&mut self.users);
+        let shape = Arc::clone(&self.users);
         let mut row = Row::new(&shape, cells);
-        let adapted = match self.read_user(&mut row) {
-            Ok(value) => Adapted::Imported {
-                value,
-                findings: row.findings,
-            },
+        match self.read_user(&mut row) {
+            Ok(value) => row.imported(value),
             Err(why) => {
                 self.quarantined.insert(row.key.clone());
                 row.quarantine(why)
             }
-        };
-        self.users = shape;
-        adapted
+        }
     }
 
     fn read_user(&mut self, row: &mut Row<'_>) -> Result<IncomingUser, Outside> {

@@ -51,6 +51,14 @@ async fn what_does_not_exist_is_named_with_its_place() {
             "the mapping: users.email: the table \"user\" has no column \"mail\"; it has id, email, username, hashed_password",
         ),
         (
+            "[users]\nemail = \"nope\"",
+            "the mapping: users.email: the table \"user\" has no column \"nope\"; it has id, email, username, hashed_password",
+        ),
+        (
+            "[tags]\nname = \"nope\"",
+            "the mapping: tags.name: no table of the source has a column \"nope\"",
+        ),
+        (
             "[tasks]\ntable = \"user\"",
             "the mapping: tasks.owner: no column of the table \"user\" looks like the owner; say which it is",
         ),

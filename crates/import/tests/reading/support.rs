@@ -61,11 +61,11 @@ pub async fn lines(source: &mut Source) -> Vec<String> {
     let mut lines = Vec::new();
     for item in items(source).await {
         match item {
-            Item::User(Adapted::Imported { value, findings }) => {
+            Item::User(Adapted::Imported { value, findings, .. }) => {
                 lines.push(user(&value));
                 lines.extend(findings.iter().map(finding));
             }
-            Item::Task(Adapted::Imported { value, findings }) => {
+            Item::Task(Adapted::Imported { value, findings, .. }) => {
                 lines.push(task(&value));
                 lines.extend(findings.iter().map(finding));
             }

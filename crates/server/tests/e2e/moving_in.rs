@@ -160,12 +160,34 @@ async fn what_changed_here_is_not_overwritten(backend: Backend) {
             told.contains("+ 0 followed + 0 quarantined + 1 refused"),
             "{told}"
         );
-        let names_them = told.contains("refused task 30: ") && told.contains("refused task 31: ");
-        assert_eq!(names_them, receipt == "dry", "{told}");
+        assert!(
+            told.contains("refused task 30: ") && told.contains("refused task 31: "),
+            "{told}"
+        );
     }
     let mine = tasks(&service.api, "ann").await;
     assert_eq!(mine.iter().filter(|task| task["title"] == "mine").count(), 1);
     assert_eq!(mine.len(), 2, "what was deleted here stays so");
+    // Of many not all.
+    home.order(
+        "WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 25) \
+         INSERT INTO task SELECT 'more', NULL, NULL, 'LOW', NULL, NULL, 0, 1000 + n, 3, '2026-01-01', '2026-01-01' FROM n",
+    )
+    .await;
+    home.run(&service, "3", &[]);
+    let grant = login(&service.api, "ann", PASSWORD).await.json();
+    let path = format!("/api/{}/tasks", grant["user_id"].as_str().unwrap());
+    for task in tasks(&service.api, "ann").await {
+        let task = service.api.request("DELETE", &format!("{path}/{}", task["id"]));
+        let answer = task.bearer(grant["access_token"].as_str().unwrap()).send().await;
+        assert!(answer.status < 300, "{}", answer.text());
+    }
+    home.order("UPDATE task SET title = 'changed' WHERE id > 1000")
+        .await;
+    let told = home.run(&service, "4", &["--follow-up"]);
+    let named = told.lines().filter(|line| line.starts_with("refused ")).count();
+    assert_eq!(named, 20, "{told}");
+    assert!(told.contains("… and 8 more refused, see the receipt\n"), "{told}");
 }
 
 async fn a_changed_byte_is_named(backend: Backend) {
@@ -226,6 +248,8 @@ async fn a_rollback_leaves_nothing(backend: Backend) {
     assert_ne!(content(&service).await, before);
     assert!(done(&home.rollback(&service, "r", &[])).starts_with("removed 5 users"));
     assert_eq!(content(&service).await, before);
+    let (_, why) = refused(&home.rollback(&service, "r", &[]));
+    assert!(why.contains("nothing of this receipt is here any more"), "{why}");
     // And it can come in again, with the ids that it had.
     home.run(&service, "again", &[]);
     assert_eq!(tasks(&service.api, "bob").await[0]["user_id"], 7);
@@ -284,6 +308,10 @@ async fn a_run_is_taken_back_without_the_one_before(backend: Backend) {
     );
     assert_eq!(tasks(&service.api, "ann").await.len(), 3);
     assert_eq!(login(&service.api, "fay", PASSWORD).await.status, 401);
+    for again in [home.rollback(&service, "2", &[]), home.verify(&service, "2")] {
+        let (_, why) = refused(&again);
+        assert!(why.contains("nothing of this receipt is here any more"), "{why}");
+    }
     assert!(done(&home.rollback(&service, "1", &[])).starts_with("removed 5 users"));
 }
 
@@ -299,6 +327,43 @@ async fn ids_that_are_taken_are_mapped(backend: Backend) {
         told.contains("5 in the source = 4 imported + 0 here before + 0 followed + 1 quarantined"),
         "{told}"
     );
+    home.order("UPDATE task SET recursion_pattern = 'daily' WHERE id = 30")
+        .await;
+    home.run(&service, "clash", &[]);
+    let kept: Vec<Value> = std::fs::read_to_string(home.receipt("clash"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["line"] == "quarantined")
+        .collect();
+    let time = "2026-01-02 03:04:05.678901";
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    assert_eq!(
+        (&kept[0]["why"]["was"], &kept[0]["row"]),
+        (
+            &json!("ann@example.com"),
+            &json!({"id": 3, "email": "ann@example.com", "username": "ann", "created_at": time, "updated_at": time})
+        )
+    );
+    assert_eq!(
+        (
+            &kept[1]["why"]["rule"],
+            &kept[1]["why"]["was"],
+            &kept[1]["why"]["now"]
+        ),
+        (
+            &json!("owner-quarantined"),
+            &json!("3"),
+            &json!("stays outside with its owner: an account of errand has the address ann@example.com")
+        )
+    );
+    assert_eq!(
+        kept[1]["row"],
+        json!({"id": 30, "user_id": 3, "title": "ann has to do 0", "description": "more", "completed": 0,
+            "priority": "HIGH", "due_date": "2026-12-01", "tags": "work,plan", "recursion_pattern": "daily",
+            "created_at": time, "updated_at": time})
+    );
+    done(&home.rollback(&service, "clash", &[]));
     home.order("UPDATE user SET email = 'anna@example.com' WHERE id = 3")
         .await;
     let told = home.run(&service, "r", &[]);

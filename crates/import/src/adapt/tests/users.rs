@@ -10,7 +10,7 @@ pub(super) fn user(
     cells: Vec<Cell>,
 ) -> Result<(IncomingUser, Vec<Finding>), Box<Finding>> {
     match adapter.user(cells) {
-        Adapted::Imported { value, findings } => Ok((value, findings)),
+        Adapted::Imported { value, findings, .. } => Ok((value, findings)),
         Adapted::Quarantined { why, .. } => Err(Box::new(why)),
     }
 }
