@@ -22,6 +22,7 @@ pub(crate) fn arriving_user(user: IncomingUser) -> ArrivingUser {
         id: user.id.filter(|id| id.0 <= ID_MAX),
         hash: hash::user(&user.username, &user.email, user.created_at, user.updated_at),
         password_digest: hash::password(&password),
+        email_digest: hash::email(&user.email),
         username: user.username,
         email: user.email,
         password,

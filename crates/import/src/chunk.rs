@@ -1,12 +1,13 @@
 //! A few users with tasks of theirs, on their way into errand.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use errand_application::ports::{
     Arrival, ArrivingTask, ArrivingUser, ImportStore, KnownTask, KnownUser, StoreError, UniqueKey,
 };
-use errand_domain::UserId;
 use errand_domain::account::Username;
+use errand_domain::{Timestamp, UserId};
 
 use crate::arriving::{shown, task_line, user_line};
 use crate::hash::{self, hex};
@@ -33,6 +34,8 @@ pub(crate) struct Way<'a> {
     pub follow_up: bool,
     /// Of users and tasks at the source, for what is told.
     pub tables: [String; 2],
+    /// Somebody of the source is who came in under the key before, or nobody came in yet.
+    pub familiar: AtomicBool,
 }
 
 /// What became of a chunk.
@@ -44,6 +47,15 @@ pub(crate) struct Done {
     pub rows: u64,
     /// Somebody here has an address of the source.
     pub met: bool,
+    /// Those who came in from a source of this name are others. Nothing was done.
+    pub another_source: bool,
+}
+
+/// Whether the key is still that of who came in by it: address or time of creation are the same. The start of 1970
+/// stands for a time that the source does not say.
+fn is_same_person(known: &KnownUser, user: &ArrivingUser) -> bool {
+    let told = Timestamp::from_micros(0) != Some(user.created_at);
+    known.email_digest == user.email_digest || told && known.created_at == user.created_at
 }
 
 fn rename(user: &mut ArrivingUser, username: Username) {
@@ -63,6 +75,11 @@ fn numbered(name: &Username, number: u32) -> Option<Username> {
 }
 
 impl Way<'_> {
+    /// See [`Self::familiar`]; until then chunks go one after the other.
+    pub fn is_familiar(&self) -> bool {
+        self.familiar.load(Ordering::Relaxed)
+    }
+
     pub async fn process(&self, parties: Vec<Party>) -> Result<Done, StoreError> {
         let mut done = Done::default();
         let keys: Vec<String> = parties.iter().map(|party| party.user.key.clone()).collect();
@@ -72,6 +89,21 @@ impl Way<'_> {
         let (old, new): (Vec<_>, Vec<_>) = parties
             .into_iter()
             .partition(|party| known.contains_key(&party.user.key));
+        let is_same = |party: &Party| {
+            known
+                .get(&party.user.key)
+                .is_some_and(|user| is_same_person(user, &party.user))
+        };
+        let (old, others): (Vec<_>, Vec<_>) = old.into_iter().partition(is_same);
+        if !old.is_empty() {
+            self.familiar.store(true, Ordering::Relaxed);
+        } else if !others.is_empty() && !self.is_familiar() {
+            done.another_source = true;
+            return Ok(done);
+        }
+        for party in others {
+            self.turn_away(&party, Refusal::AnotherPerson, &mut done);
+        }
         for party in old {
             if let Some(user) = known.get(&party.user.key) {
                 self.meet(user, party, &mut done).await?;
@@ -85,11 +117,7 @@ impl Way<'_> {
                 self.keep_out(party, &mut done);
                 continue;
             }
-            done.rows += count(&party.tasks);
-            done.tasks.refused += count(&party.tasks);
-            for task in &party.tasks {
-                self.refuse(1, &task.key, Refusal::OwnerGone, &mut done);
-            }
+            self.turn_away(&party, Refusal::OwnerGone, &mut done);
         }
         self.welcome(new, &mut done).await?;
         Ok(done)
@@ -414,6 +442,19 @@ impl Way<'_> {
             hash: hex(&was.hash),
             state: if mine { State::Imported } else { State::Present },
         });
+    }
+
+    /// Neither the user nor a task of theirs is put to anybody.
+    fn turn_away(&self, party: &Party, why: Refusal, done: &mut Done) {
+        done.rows += count(&party.tasks) + u64::from(!party.continued);
+        if !party.continued {
+            done.users.refused += 1;
+            self.refuse(0, &party.user.key, why, done);
+        }
+        done.tasks.refused += count(&party.tasks);
+        for task in &party.tasks {
+            self.refuse(1, &task.key, why, done);
+        }
     }
 
     fn refuse(&self, table: usize, key: &str, why: Refusal, done: &mut Done) {

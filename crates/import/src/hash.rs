@@ -62,6 +62,13 @@ pub(crate) fn password(stored: &PasswordHash) -> Digest {
     hasher.end()
 }
 
+/// Of an address, however it is written.
+pub(crate) fn email(email: &Email) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.text(&email.key());
+    hasher.end()
+}
+
 /// What is hashed of a task.
 pub(crate) struct Content<'a> {
     pub title: &'a str,

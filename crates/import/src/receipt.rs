@@ -128,6 +128,8 @@ pub enum Refusal {
     OwnerGone,
     /// Another account has the address or the name that it has at the source by now.
     Taken,
+    /// The key is that of somebody else who came in before.
+    AnotherPerson,
 }
 
 impl Refusal {
@@ -138,6 +140,9 @@ impl Refusal {
             Self::DeletedHere => "changed at the source, and was deleted in errand",
             Self::OwnerGone => "its owner's account was deleted meanwhile",
             Self::Taken => "another account has the address or name that it has at the source by now",
+            Self::AnotherPerson => {
+                "somebody else came in with this key before: neither the address nor the time of creation is theirs"
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use errand_application::ports::{ArrivingTask, Clock, Entropy, ImportStore, StoreError};
 use errand_domain::UserId;
@@ -41,6 +42,11 @@ pub enum ImportError {
     /// errand's database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What came in before came from elsewhere.
+    #[error(
+        "none of those who came in from a source of this name is in this one: it is another source; give it another name with --name"
+    )]
+    AnotherSource,
     /// A defect of errand's, told instead of hidden.
     #[error("{table}: {found} of {source_rows} rows are accounted for")]
     Unaccounted {
@@ -149,6 +155,7 @@ pub async fn run(
         dry: options.dry_run,
         follow_up: options.follow_up,
         tables: source.tables(),
+        familiar: AtomicBool::new(last.is_none()),
     };
     let mut work = Work {
         rows: 0,
@@ -322,7 +329,11 @@ impl Work<'_> {
             while let Some(next) = waiting.pop_front() {
                 // Tasks of a user who comes in with an earlier chunk wait for it.
                 let must_wait = next.parties.first().is_some_and(|party| party.continued);
-                let most = if must_wait { 0 } else { at_once - 1 };
+                let most = if must_wait || !way.is_familiar() {
+                    0
+                } else {
+                    at_once - 1
+                };
                 while under_way.len() > most {
                     if let Some(done) = under_way.next().await {
                         self.done(&done?)?;
@@ -391,6 +402,9 @@ impl Work<'_> {
     }
 
     fn done(&mut self, done: &Done) -> Result<(), ImportError> {
+        if done.another_source {
+            return Err(ImportError::AnotherSource);
+        }
         for line in &done.lines {
             self.line(line)?;
         }

@@ -15,6 +15,9 @@ CREATE TABLE imported_users (
     run             bigint NOT NULL,
     content_hash    bytea  NOT NULL,
     password_digest bytea  NOT NULL,
+    -- Who it is at the source: another person may have the same key there one day, or in another database.
+    email_digest    bytea  NOT NULL,
+    created_at      timestamptz NOT NULL,
     CONSTRAINT imported_users_once UNIQUE (source, source_key)
 );
 

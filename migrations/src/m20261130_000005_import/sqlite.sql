@@ -14,6 +14,9 @@ CREATE TABLE imported_users (
     run             INTEGER NOT NULL,
     content_hash    BLOB    NOT NULL,
     password_digest BLOB    NOT NULL,
+    -- Who it is at the source: another person may have the same key there one day, or in another database.
+    email_digest    BLOB    NOT NULL,
+    created_at      TEXT    NOT NULL,
     CONSTRAINT imported_users_once UNIQUE (source, source_key)
 ) STRICT;
 

@@ -39,6 +39,8 @@ pub struct ArrivingUser {
     pub hash: Digest,
     /// Of the stored password.
     pub password_digest: Digest,
+    /// Of [`Email::key`].
+    pub email_digest: Digest,
 }
 
 /// A task that comes in.
@@ -84,6 +86,10 @@ pub struct KnownUser {
     pub hash: Digest,
     /// See [`ArrivingUser::password_digest`].
     pub password_digest: Digest,
+    /// See [`ArrivingUser::email_digest`].
+    pub email_digest: Digest,
+    /// See [`ArrivingUser::created_at`].
+    pub created_at: Timestamp,
 }
 
 /// A task that came in, as it was recorded then.

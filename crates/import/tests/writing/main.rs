@@ -1,11 +1,13 @@
 //! What real programs left behind comes into errand, on both databases, each row of it accounted for.
 #![expect(clippy::unwrap_used, reason = "tests: a failed expectation is the point")]
 
+mod people;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use errand_application::ports::{Clock, ImportStore};
-use errand_import::{Options, Outcome, Source, rollback, run, verify};
+use errand_import::{ImportError, Options, Outcome, Source, rollback, run, verify};
 use errand_persistence::{Database, DatabaseUrl, Settings};
 use errand_recurrence::CalendarRecurrences;
 use errand_security::{SystemClock, SystemEntropy};
@@ -40,18 +42,23 @@ async fn open(settings: &Settings) -> Database {
 }
 
 async fn bring(source: &str, store: &dyn ImportStore, receipt: &Path) -> Outcome {
-    let mut source = Source::open(
-        fixture(source).to_str().unwrap(),
-        None,
-        Arc::new(CalendarRecurrences),
-    )
-    .await
-    .unwrap();
+    import(&fixture(source), store, receipt, false).await.unwrap()
+}
+
+async fn import(
+    source: &Path,
+    store: &dyn ImportStore,
+    receipt: &Path,
+    follow_up: bool,
+) -> Result<Outcome, ImportError> {
+    let mut source = Source::open(source.to_str().unwrap(), None, Arc::new(CalendarRecurrences))
+        .await
+        .unwrap();
     let options = Options {
         name: "source".into(),
         target: "here".into(),
         dry_run: false,
-        follow_up: false,
+        follow_up,
         receipt: Some(receipt.to_owned()),
         at_once: 3,
     };
@@ -62,12 +69,10 @@ async fn bring(source: &str, store: &dyn ImportStore, receipt: &Path) -> Outcome
             rows = done;
         }
     };
-    let outcome = run(&mut source, store, &clock, &SystemEntropy, &options, &mut tell)
-        .await
-        .unwrap();
+    let outcome = run(&mut source, store, &clock, &SystemEntropy, &options, &mut tell).await?;
     let counts = source.counts();
     assert_eq!(rows, counts.users + counts.tasks, "all are told of");
-    outcome
+    Ok(outcome)
 }
 
 /// The lines of a receipt that say something of rows, but for the ids of those who have no number at the source.

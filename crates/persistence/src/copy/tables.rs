@@ -140,6 +140,8 @@ pub const TABLES: &[Table] = &[
             ("run", Big),
             ("content_hash", Bytes),
             ("password_digest", Bytes),
+            ("email_digest", Bytes),
+            ("created_at", Moment),
         ],
     },
     Table {

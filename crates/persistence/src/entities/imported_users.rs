@@ -1,8 +1,8 @@
 //! Users who came in from other applications.
 
 use errand_application::ports::KnownUser;
-use errand_domain::UserId;
 use errand_domain::session::Digest;
+use errand_domain::{Timestamp, UserId};
 use sea_orm::entity::prelude::*;
 
 use crate::error::Failure;
@@ -17,6 +17,9 @@ pub struct Model {
     pub run: i64,
     pub content_hash: Vec<u8>,
     pub password_digest: Vec<u8>,
+    pub email_digest: Vec<u8>,
+    /// At the source.
+    pub created_at: DateTimeUtc,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -36,6 +39,8 @@ impl Model {
             run: self.run,
             hash: digest(&self.content_hash).ok_or(corrupt("content_hash"))?,
             password_digest: digest(&self.password_digest).ok_or(corrupt("password_digest"))?,
+            email_digest: digest(&self.email_digest).ok_or(corrupt("email_digest"))?,
+            created_at: Timestamp::new(self.created_at),
         })
     }
 }

@@ -43,6 +43,14 @@ pub async fn user(tx: &Tx, expected: &Credentials, user: &ArrivingUser) -> Resul
             imported_users::Column::PasswordDigest,
             Expr::value(user.password_digest.0.to_vec()),
         )
+        .col_expr(
+            imported_users::Column::EmailDigest,
+            Expr::value(user.email_digest.0.to_vec()),
+        )
+        .col_expr(
+            imported_users::Column::CreatedAt,
+            Expr::value(user.created_at.as_chrono()),
+        )
         .exec(tx)
         .await?;
     Ok(true)

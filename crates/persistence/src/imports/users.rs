@@ -193,6 +193,8 @@ async fn record(tx: &Tx, source: &str, run: i64, owners: &[Owner<'_>]) -> Result
             run: Set(run),
             content_hash: Set(user.hash.0.to_vec()),
             password_digest: Set(user.password_digest.0.to_vec()),
+            email_digest: Set(user.email_digest.0.to_vec()),
+            created_at: Set(user.created_at.as_chrono()),
         })
     });
     if owners.is_empty() {

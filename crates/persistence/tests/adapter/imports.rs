@@ -23,6 +23,7 @@ fn user(key: &str, id: Option<i64>, name: &str) -> ArrivingUser {
         updated_at: at(2),
         hash: digest(1),
         password_digest: digest(2),
+        email_digest: digest(4),
     }
 }
 

@@ -62,7 +62,7 @@ pub async fn name(conn: &mut PgConnection, value: &str) {
 pub async fn moved_in(guarded: &Guarded, name: &str) -> UserId {
     let owner = populated(&guarded.stores(), name).await;
     let came_in = format!(
-        "INSERT INTO imported_users VALUES ({owner}, 'source', '{name}', 1, '', ''); \
+        "INSERT INTO imported_users VALUES ({owner}, 'source', '{name}', 1, '', '', '', now()); \
          INSERT INTO imported_tasks VALUES ({owner}, '1', 1, 1, '', 1)"
     );
     run(&mut guarded.0.admin().await, &came_in).await.unwrap();
