@@ -9,10 +9,12 @@ mod runs;
 mod tasks;
 mod users;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use errand_application::ports::{
-    Arrival, ArrivingTask, ArrivingUser, Credentials, Holdings, ImportStore, KnownTask, KnownUser, Run,
-    StoreError,
+    Arrival, ArrivingTask, ArrivingUser, Clock, Credentials, Holdings, ImportStore, KnownTask, KnownUser,
+    Run, StoreError,
 };
 use errand_domain::task::Task;
 use errand_domain::{TaskId, UserId};
@@ -28,6 +30,7 @@ use crate::scope::Scope;
 pub struct Imports {
     pub db: Db,
     pub settings: Settings,
+    pub clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -105,10 +108,11 @@ impl ImportStore for Imports {
         users: &[(ArrivingUser, Vec<ArrivingTask>)],
     ) -> Result<Vec<(Arrival, Vec<TaskId>)>, StoreError> {
         let fence = self.db.fence();
+        let begun = self.clock.now().micros();
         let input = (source.to_owned(), run, users.to_vec());
         self.db
             .write_all(Scope::Everyone, input, true, move |tx, (source, run, users)| {
-                Box::pin(users::bring(tx, fence, source, *run, users))
+                Box::pin(users::bring(tx, fence, begun, (source, *run), users))
             })
             .await
     }

@@ -71,6 +71,7 @@ use db::Db;
 pub struct Database {
     db: Db,
     settings: Settings,
+    clock: Arc<dyn Clock>,
 }
 
 impl Database {
@@ -79,8 +80,9 @@ impl Database {
     /// To be called on the runtime that ends last: all work and all connections live there, whoever asks.
     pub async fn connect(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, ConnectError> {
         Ok(Self {
-            db: connect::open(settings, clock).await?,
+            db: connect::open(settings, Arc::clone(&clock)).await?,
             settings: settings.clone(),
+            clock,
         })
     }
 
@@ -151,6 +153,7 @@ impl Database {
         Arc::new(imports::Imports {
             db: self.db.clone(),
             settings: self.settings.clone(),
+            clock: Arc::clone(&self.clock),
         })
     }
 

@@ -38,15 +38,20 @@ pub struct Owner<'a> {
 
 impl<'a> Owner<'a> {
     /// One who had nothing.
-    pub fn new(id: UserId, user: &'a ArrivingUser, tasks: &'a [ArrivingTask]) -> Self {
+    pub fn new(id: UserId, begun: i64, user: &'a ArrivingUser, tasks: &'a [ArrivingTask]) -> Self {
         let tasks: Vec<_> = tasks.iter().collect();
         Self {
             id,
             user: Some(user),
-            changes: 0,
+            changes: begun,
             last_id: 0,
             tasks: numbered(tasks, 0, HashSet::new()),
         }
+    }
+
+    /// Where the changes were counted from, of one who comes in now.
+    pub fn begun(&self) -> i64 {
+        self.changes
     }
 
     pub fn task_ids(&self) -> Vec<TaskId> {

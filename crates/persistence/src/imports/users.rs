@@ -87,11 +87,13 @@ impl Taken {
 
 type Party = (ArrivingUser, Vec<ArrivingTask>);
 
+/// `begun` is where the changes of those who come in are counted from. Somebody else may have had the id, or they
+/// themselves before they were taken back: no place of those days may be one of theirs.
 pub async fn bring(
     tx: &Tx,
     fence: Fence,
-    source: &str,
-    run: i64,
+    begun: i64,
+    (source, run): (&str, i64),
     parties: &[Party],
 ) -> Result<Vec<(Arrival, Vec<TaskId>)>, Failure> {
     let keys: Vec<String> = parties.iter().map(|(user, _)| user.key.clone()).collect();
@@ -107,7 +109,7 @@ pub async fn bring(
 
     let new: Vec<Owner<'_>> = coming
         .iter()
-        .filter_map(|(user, tasks)| Some(Owner::new(id_of(user)?, user, tasks)))
+        .filter_map(|(user, tasks)| Some(Owner::new(id_of(user)?, begun, user, tasks)))
         .collect();
     // Behind a fence one owner after the other, else all at once.
     let together = if fence.is_on() { 1 } else { new.len().max(1) };
@@ -181,7 +183,7 @@ async fn record(tx: &Tx, source: &str, run: i64, owners: &[Owner<'_>]) -> Result
             user_id: Set(owner.id.0),
             change_counter: Set(change_counter),
             last_task_id: Set(last_task_id),
-            purged_seq: Set(0),
+            purged_seq: Set(owner.begun()),
         }
     });
     let came = owners.iter().filter_map(|owner| {

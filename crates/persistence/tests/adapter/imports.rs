@@ -85,6 +85,7 @@ on_all!(
     what_changed_here_is_not_followed,
     a_user_follows_the_source,
     what_came_in_goes_again,
+    who_comes_in_again_begins_anew,
 );
 
 async fn runs_are_counted_and_resumed(database: &Database) {
@@ -150,7 +151,7 @@ async fn users_come_in_with_their_tasks(database: &Database) {
         ),
         (Some(at(5)), at(3), at(4), 1)
     );
-    assert_eq!(stores.tasks.changes(UserId(7)).await.unwrap(), 2);
+    let counted = stores.tasks.changes(UserId(7)).await.unwrap();
     let page = stores
         .tasks
         .changes_since(UserId(7), None, 10)
@@ -171,7 +172,7 @@ async fn users_come_in_with_their_tasks(database: &Database) {
             .await;
         assert_eq!(made.unwrap().task().unwrap().id, TaskId(next));
     }
-    assert_eq!(stores.tasks.changes(UserId(7)).await.unwrap(), 3);
+    assert_eq!(stores.tasks.changes(UserId(7)).await.unwrap(), counted + 1);
 }
 
 async fn what_is_brought_twice_comes_in_once(database: &Database) {
@@ -183,10 +184,11 @@ async fn what_is_brought_twice_comes_in_once(database: &Database) {
     )];
     let first = imports.bring("s", 1, &few).await.unwrap();
     let Arrival::In(ann) = first[0].0 else { panic!() };
+    let counted = stores.tasks.changes(ann).await.unwrap();
     let second = imports.bring("s", 1, &more).await.unwrap();
     assert_eq!(second[0], (Arrival::In(ann), vec![TaskId(1), TaskId(2)]));
     assert_eq!(imports.bring("s", 1, &more).await.unwrap(), second);
-    assert_eq!(stores.tasks.changes(ann).await.unwrap(), 2);
+    assert_eq!(stores.tasks.changes(ann).await.unwrap(), counted + 1);
     // What was removed here does not come back.
     let gone = stores
         .tasks
@@ -275,6 +277,7 @@ async fn tasks_come_in_beside_others(database: &Database) {
         .await
         .unwrap();
     assert_eq!(made.task().unwrap().id, TaskId(2));
+    let counted = stores.tasks.changes(ann).await.unwrap();
     let more = [
         arriving("2", Some(2), "two"),
         arriving("3", Some(3), "three"),
@@ -286,7 +289,7 @@ async fn tasks_come_in_beside_others(database: &Database) {
         [TaskId(4), TaskId(3), TaskId(1)],
         "2 is taken, and 3 is wanted"
     );
-    assert_eq!(stores.tasks.changes(ann).await.unwrap(), 4);
+    assert_eq!(stores.tasks.changes(ann).await.unwrap(), counted + 2);
     let living = imports
         .tasks(ann, &[TaskId(4), TaskId(2), TaskId(77)])
         .await
@@ -437,4 +440,33 @@ async fn what_came_in_goes_again(database: &Database) {
     assert_eq!(imports.holdings(ann).await.unwrap(), None);
     assert!(stores.accounts.find(bob).await.unwrap().is_some());
     assert_eq!(imports.known_users("s", &keys(&["a", "c"])).await.unwrap(), []);
+}
+
+async fn who_comes_in_again_begins_anew(database: &Database) {
+    let (imports, stores) = (database.imports(), stores(database));
+    let parties = [(user("7", Some(7), "ann"), vec![arriving("1", Some(1), "one")])];
+    let mut read = Vec::new();
+    for _ in 0..2 {
+        let came = imports.bring("s", 1, &parties).await.unwrap();
+        assert_eq!(came[0].0, Arrival::In(UserId(7)));
+        for (before, _) in &read {
+            let since = stores.tasks.changes_since(UserId(7), Some(*before), 10).await;
+            assert_eq!(since.unwrap(), None, "it is of another life");
+        }
+        let made = stores
+            .tasks
+            .create(UserId(7), "k", &task("t"), UNLIMITED, at(9))
+            .await;
+        assert_eq!(made.unwrap().task().unwrap().id, TaskId(2));
+        let page = stores.tasks.changes_since(UserId(7), None, 10).await;
+        let page = page.unwrap().unwrap();
+        assert_eq!(page.changes.len(), 2);
+        let later = stores.tasks.changes_since(UserId(7), Some(page.next), 10).await;
+        assert_eq!(later.unwrap().unwrap().changes, []);
+        read.push((page.next, stores.tasks.changes(UserId(7)).await.unwrap()));
+        assert!(imports.remove_user("s", UserId(7), None).await.unwrap());
+    }
+    assert!(read[0].1 < read[1].1, "lists are other ones, too");
+    // Nor is it as with those who register.
+    assert!(read[0].1 > 1 << 50);
 }

@@ -4,20 +4,24 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::home::{Home, file_content, refused};
+use super::home::{Home, change, file_content, refused};
 use crate::support::binary;
+
+/// Changes are counted from the moment of arrival.
+const COUNTED: &str = "
+    CREATE VIEW counted AS
+        SELECT user_id, change_counter - purged_seq AS changes, last_task_id FROM task_counters;
+    CREATE VIEW numbered AS
+        SELECT t.user_id, t.id, t.title, t.description, t.priority, t.due_at, t.tags, t.completed_at, t.created_at,
+               t.updated_at, t.version, t.change_seq - c.purged_seq AS change
+        FROM tasks t JOIN task_counters c USING (user_id);";
 
 /// What is there of a file after an import, but for the run's identity, which is random.
 async fn imported(path: &Path) -> Vec<String> {
+    change(path, COUNTED).await;
     file_content(
         path,
-        &[
-            "users",
-            "task_counters",
-            "tasks",
-            "imported_users",
-            "imported_tasks",
-        ],
+        &["users", "counted", "numbered", "imported_users", "imported_tasks"],
     )
     .await
 }
