@@ -48,7 +48,7 @@ pub struct ArrivingUser {
 pub struct ArrivingTask {
     /// Of the row at the source.
     pub key: String,
-    /// The wanted id; another one is given if its owner has it already.
+    /// The wanted id; another one is given unless it is greater than all that its owner was given before.
     pub id: Option<TaskId>,
     /// What it holds.
     pub content: NewTask,

@@ -45,7 +45,7 @@ impl<'a> Owner<'a> {
             user: Some(user),
             changes: begun,
             last_id: 0,
-            tasks: numbered(tasks, 0, HashSet::new()),
+            tasks: numbered(tasks, 0),
         }
     }
 
@@ -72,16 +72,14 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// Each with the id that it wants, or, if that is taken, one that nobody wants.
-fn numbered<'a>(
-    tasks: Vec<&'a ArrivingTask>,
-    last_id: i64,
-    mut taken: HashSet<i64>,
-) -> Vec<(TaskId, &'a ArrivingTask)> {
+/// Each with the id that it wants, or, if that may have been given before, one that nobody wants. Up to the last one
+/// any may: what had it can be gone without a trace.
+fn numbered<'a>(tasks: Vec<&'a ArrivingTask>, last_id: i64) -> Vec<(TaskId, &'a ArrivingTask)> {
+    let mut taken = HashSet::new();
     let wanted = tasks.iter().filter_map(|task| task.id).map(|id| id.0);
     let mut last = wanted.max().unwrap_or_default().max(last_id);
     let number = |task: &'a ArrivingTask| {
-        let wanted = task.id.filter(|id| taken.insert(id.0));
+        let wanted = task.id.filter(|id| id.0 > last_id && taken.insert(id.0));
         let id = wanted.unwrap_or_else(|| {
             last += 1;
             TaskId(last)
@@ -176,20 +174,12 @@ pub async fn bring(
         .filter(|task| !ids.contains_key(task.key.as_str()))
         .collect();
     if !coming.is_empty() {
-        let wanted = coming.iter().filter_map(|task| task.id).map(|id| id.0);
-        let taken: Vec<i64> = Entity::of(owner)
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::Id.is_in(wanted))
-            .into_tuple()
-            .all(tx)
-            .await?;
         let owner = Owner {
             id: owner,
             user: None,
             changes: counters.change_counter,
             last_id: counters.last_task_id,
-            tasks: numbered(coming, counters.last_task_id, taken.into_iter().collect()),
+            tasks: numbered(coming, counters.last_task_id),
         };
         write(tx, run, std::slice::from_ref(&owner)).await?;
         count(tx, &owner).await?;

@@ -86,6 +86,7 @@ on_all!(
     a_user_follows_the_source,
     what_came_in_goes_again,
     who_comes_in_again_begins_anew,
+    no_id_is_given_twice,
 );
 
 async fn runs_are_counted_and_resumed(database: &Database) {
@@ -469,4 +470,34 @@ async fn who_comes_in_again_begins_anew(database: &Database) {
     assert!(read[0].1 < read[1].1, "lists are other ones, too");
     // Nor is it as with those who register.
     assert!(read[0].1 > 1 << 50);
+}
+
+async fn no_id_is_given_twice(database: &Database) {
+    let (imports, stores) = (database.imports(), stores(database));
+    let one = arriving("1", Some(1), "one");
+    let came = imports
+        .bring("s", 1, &[(user("a", None, "ann"), vec![one])])
+        .await;
+    let Arrival::In(ann) = came.unwrap()[0].0 else {
+        panic!()
+    };
+    stores
+        .tasks
+        .create(ann, "k", &task("t"), UNLIMITED, at(9))
+        .await
+        .unwrap();
+    // One that came in and one that was made here, both gone for good.
+    for id in [1, 2] {
+        let gone = stores
+            .tasks
+            .delete_if(ann, TaskId(id), &Expected::Any, at(9))
+            .await;
+        assert!(matches!(gone.unwrap(), Written::Done(())));
+    }
+    stores.tasks.purge(ann, 10, at(99_000_000)).await.unwrap();
+    let more = ["x", "y", "z"].map(|key| arriving(key, None, key));
+    let mut more = more.to_vec();
+    (more[0].id, more[1].id, more[2].id) = (Some(TaskId(1)), Some(TaskId(2)), Some(TaskId(3)));
+    let ids = imports.bring_tasks(ann, 2, &more).await.unwrap().unwrap();
+    assert_eq!(ids, [TaskId(4), TaskId(5), TaskId(3)]);
 }
