@@ -345,6 +345,10 @@ impl Check<'_> {
             self.differs(&format!("{shown}: differs"));
             return;
         }
+        if here.account.disabled_at.is_some() {
+            self.differs(&format!("{shown}: is disabled"));
+            return;
+        }
         let stored = &here.account.password;
         let renewed = stored.as_str().starts_with(RENEWED);
         if !renewed && hex(&hash::password(stored)) != password {

@@ -403,7 +403,9 @@ impl Way<'_> {
         }
         let now = &account.user;
         let hash = hash::user(&now.username, &now.email, now.created_at, now.updated_at);
-        let untouched = hash == known.hash && hash::password(&account.password) == known.password_digest;
+        let untouched = hash == known.hash
+            && hash::password(&account.password) == known.password_digest
+            && account.disabled_at.is_none();
         let mut why = (!untouched).then_some(Refusal::ChangedHere);
         let mut followed = user.clone();
         if why.is_none() && !self.dry {

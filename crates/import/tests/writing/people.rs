@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use errand_import::ImportError;
+use errand_application::ports::Clock;
+use errand_domain::event::{EventKind, Origin, SecurityEvent};
+use errand_import::{CheckError, ImportError, rollback, verify};
 use errand_persistence::Database;
+use errand_security::SystemClock;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
@@ -126,4 +129,33 @@ async fn who_moved_to_another_address_is_followed() {
     let later = [BEFORE[0], (2, "bobby", "2026-01-01"), before[2]];
     let report = moving.bring(&later, true).await.unwrap().report;
     assert_eq!((report.users.followed, report.users.refused), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_administration_disabled_is_named_and_stays() {
+    let mut moving = Moving::new().await;
+    moving.bring(&BEFORE, false).await.unwrap();
+    let store = moving.database.imports();
+    let accounts = moving.database.accounts();
+    let bob = accounts.accounts(None, 10).await.unwrap()[1].user.id;
+    let event = SecurityEvent {
+        id: uuid::Uuid::nil(),
+        kind: EventKind::Disabled,
+        at: SystemClock::default().now(),
+        origin: Origin::default(),
+        session: None,
+    };
+    assert!(accounts.disable(bob, &event).await.unwrap());
+    let mut named = Vec::new();
+    let mut tell = |row: &str| named.push(row.to_owned());
+    let checked = verify(&moving.receipt(), &*store, &mut tell).await.unwrap();
+    assert_eq!(checked.differences, 1);
+    let kept = rollback(&moving.receipt(), &*store, false, &mut tell).await;
+    assert!(matches!(kept, Err(CheckError::Changed(1))), "{kept:?}");
+    let line = "user 2 (key 2 at the source): is disabled";
+    assert_eq!(named, [line, line]);
+    let moved = [BEFORE[0], (2, "bobby", BEFORE[1].2)];
+    let report = moving.bring(&moved, true).await.unwrap().report;
+    assert_eq!((report.users.followed, report.users.refused), (0, 1));
+    assert_eq!(moving.here().await, all(&[("ann", 1), ("bob", 1)]));
 }
