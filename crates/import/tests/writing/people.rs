@@ -18,12 +18,12 @@ async fn source(path: &Path, people: &[(i64, &str, &str)]) {
     let mut sql = "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, created_at TEXT, hashed_password TEXT); \
                    CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id INTEGER, title TEXT, completed BOOLEAN);"
         .to_owned();
-    for (key, name, made) in people {
-        sql += &format!(
+    sql.extend(people.iter().map(|(key, name, made)| {
+        format!(
             "INSERT INTO users VALUES ({key}, '{name}@example.com', '{made}', NULL); \
              INSERT INTO tasks (user_id, title, completed) VALUES ({key}, 'of {name}', 0);"
-        );
-    }
+        )
+    }));
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql))
