@@ -1,6 +1,6 @@
 //! What became of that which came in: whether it is still as the receipt says, and how it goes again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use errand_application::ports::{Holdings, ImportStore, StoreError};
@@ -75,7 +75,7 @@ pub async fn verify(
         store,
         tell,
         checked: Checked::default(),
-        gone_is_fine: false,
+        taken_back: None,
     };
     let mut groups = Groups::new(&mut reader);
     while let Some(group) = groups.next()? {
@@ -101,7 +101,7 @@ pub async fn rollback(
         store,
         tell,
         checked: Checked::default(),
-        gone_is_fine: true,
+        taken_back: Some(header.run),
     };
     if !forced {
         let mut groups = Groups::new(&mut reader);
@@ -132,9 +132,15 @@ pub async fn rollback(
             return Err(CheckError::Raced(owner.0));
         }
         if !group.goes {
-            let keys: Vec<String> = group.came().map(|task| task.key.0.clone()).collect();
+            let came: Vec<_> = group.came().collect();
+            let keys = check.still_known(owner, &came).await?;
             if !keys.is_empty() {
-                done.tasks += store.remove_tasks(owner, header.run, &keys, forced).await?;
+                let keys: Vec<String> = keys.into_iter().collect();
+                let removed = store.remove_tasks(owner, header.run, &keys, forced).await?;
+                done.tasks += removed;
+                if !forced && removed < count(&keys) {
+                    return Err(CheckError::Raced(owner.0));
+                }
             }
         } else if group.is_last
             && let Some(holdings) = held.take()
@@ -279,8 +285,8 @@ struct Check<'a> {
     store: &'a dyn ImportStore,
     tell: &'a mut (dyn FnMut(&str) + Send),
     checked: Checked,
-    /// What is gone needs not go.
-    gone_is_fine: bool,
+    /// The run that is taken back, if one is: what is gone with it needs not go.
+    taken_back: Option<i64>,
 }
 
 impl Check<'_> {
@@ -316,7 +322,11 @@ impl Check<'_> {
         let Some(here) = here else {
             return Ok(());
         };
-        self.tasks(owner, &group.came().collect::<Vec<_>>()).await?;
+        // A rollback that was interrupted has removed and forgotten some.
+        let mut came: Vec<_> = group.came().collect();
+        let known = self.still_known(owner, &came).await?;
+        came.retain(|task| known.contains(&task.key.0));
+        self.tasks(owner, &came).await?;
         for task in group.tasks.iter().filter(|task| task.state == State::Followed) {
             self.differs(&format!(
                 "task {} of user {owner}: has followed the source, and would stay so",
@@ -334,7 +344,7 @@ impl Check<'_> {
         let shown = format!("user {owner} (key {} at the source)", key.0);
         self.checked.users += 1;
         let Some(here) = here else {
-            if !self.gone_is_fine {
+            if self.taken_back.is_none() {
                 self.differs(&format!("{shown}: is gone"));
             }
             return;
@@ -350,6 +360,17 @@ impl Check<'_> {
         if !renewed && hex(&hash::password(stored)) != password {
             self.differs(&format!("{shown}: the password differs"));
         }
+    }
+
+    /// The keys of those of these tasks that are still known to have come in with the run that is taken back.
+    async fn still_known(&self, owner: UserId, tasks: &[&TaskEntry]) -> Result<HashSet<String>, StoreError> {
+        if tasks.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys: Vec<String> = tasks.iter().map(|task| task.key.0.clone()).collect();
+        let known = self.store.known_tasks(owner, &keys).await?;
+        let mine = known.into_iter().filter(|task| Some(task.run) == self.taken_back);
+        Ok(mine.map(|task| task.key).collect())
     }
 
     async fn tasks(&mut self, owner: UserId, tasks: &[&TaskEntry]) -> Result<(), CheckError> {
@@ -376,4 +397,8 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+fn count<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
 }

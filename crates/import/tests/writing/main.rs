@@ -1,6 +1,8 @@
 //! What real programs left behind comes into errand, on both databases, each row of it accounted for.
 #![expect(clippy::unwrap_used, reason = "tests: a failed expectation is the point")]
 
+mod stopped;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,0 +1,139 @@
+//! Runs and rollbacks that were stopped half-way, and gone on with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use errand_application::ports::{Clock, ImportStore};
+use errand_domain::UserId;
+use errand_import::{CheckError, ImportError, Notice, Options, Outcome, Source, rollback, run, verify};
+use errand_persistence::Database;
+use errand_recurrence::CalendarRecurrences;
+use errand_security::{SystemClock, SystemEntropy};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use tempfile::TempDir;
+
+const TIME: &str = "'2026-01-02 03:04:05'";
+
+async fn order(file: &Path, sql: &str) {
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
+}
+
+/// A source, and a database of errand.
+struct Home {
+    dir: TempDir,
+    database: Database,
+}
+
+impl Home {
+    /// Ann has the tasks 10 and 11, Bob has 20.
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = super::sqlite(&dir).await;
+        let home = Self { dir, database };
+        home.source(
+            "CREATE TABLE user (id INTEGER PRIMARY KEY, username TEXT, email TEXT, hashed_password TEXT, \
+             created_at TEXT, updated_at TEXT); \
+             CREATE TABLE task (id INTEGER PRIMARY KEY, user_id INTEGER, title TEXT, created_at TEXT, \
+             updated_at TEXT)",
+        )
+        .await;
+        home.user(1, "ann").await;
+        home.user(2, "bob").await;
+        for (id, owner) in [(10, 1), (11, 1), (20, 2)] {
+            home.task(id, owner).await;
+        }
+        home
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn store(&self) -> Arc<dyn ImportStore> {
+        self.database.imports()
+    }
+
+    async fn source(&self, sql: &str) {
+        order(&self.file("todo.db"), sql).await;
+    }
+
+    async fn user(&self, id: i64, name: &str) {
+        self.source(&format!(
+            "INSERT INTO user VALUES ({id}, '{name}', '{name}@example.com', 'none', {TIME}, {TIME})"
+        ))
+        .await;
+    }
+
+    async fn task(&self, id: i64, owner: i64) {
+        self.source(&format!(
+            "INSERT INTO task VALUES ({id}, {owner}, 'task {id}', {TIME}, {TIME})"
+        ))
+        .await;
+    }
+
+    async fn try_run(&self, receipt: &str, follow_up: bool) -> Result<Outcome, ImportError> {
+        let place = self.file("todo.db");
+        let recurrences = Arc::new(CalendarRecurrences);
+        let mut source = Source::open(place.to_str().unwrap(), None, recurrences)
+            .await
+            .unwrap();
+        let options = Options {
+            name: "source".into(),
+            target: "here".into(),
+            dry_run: false,
+            follow_up,
+            receipt: Some(self.file(receipt)),
+            at_once: 3,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let mut tell = |_: Notice<'_>| {};
+        run(
+            &mut source,
+            &*self.store(),
+            &clock,
+            &SystemEntropy,
+            &options,
+            &mut tell,
+        )
+        .await
+    }
+
+    async fn run(&self, receipt: &str, follow_up: bool) -> Outcome {
+        let outcome = self.try_run(receipt, follow_up).await.unwrap();
+        let checked = verify(&self.file(receipt), &*self.store(), &mut |row| panic!("{row}")).await;
+        assert_eq!(checked.unwrap().differences, 0);
+        outcome
+    }
+
+    /// How many users and tasks went.
+    async fn rollback(&self, receipt: &str) -> Result<(u64, u64), CheckError> {
+        let mut named = |row: &str| println!("{row}");
+        let done = rollback(&self.file(receipt), &*self.store(), false, &mut named).await?;
+        Ok((done.users, done.tasks))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_was_stopped_goes_on() {
+    let home = Home::new().await;
+    home.run("1", false).await;
+    for id in [12, 13] {
+        home.task(id, 1).await;
+    }
+    home.user(3, "cyd").await;
+    home.run("2", false).await;
+    // One of two tasks is gone already, and a user.
+    let store = home.store();
+    let removed = store.remove_tasks(UserId(1), 2, &["12".to_owned()], false).await;
+    assert_eq!(removed.unwrap(), 1);
+    assert!(store.remove_user("source", UserId(3), None).await.unwrap());
+    assert_eq!(home.rollback("2").await.unwrap(), (0, 1));
+    assert_eq!(home.rollback("1").await.unwrap(), (2, 0));
+}
