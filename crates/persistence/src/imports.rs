@@ -59,9 +59,20 @@ impl ImportStore for Imports {
             .await
     }
 
-    async fn take_back(&self, source: &str, run: i64) -> Result<(), StoreError> {
+    async fn came_later(&self, source: &str, run: i64) -> Result<bool, StoreError> {
         self.db
-            .write(Scope::Everyone, (source.to_owned(), run), |tx, (source, run)| {
+            .read(
+                Scope::Everyone,
+                (source.to_owned(), run),
+                |conn, (source, run)| Box::pin(runs::came_later(conn, source, *run)),
+            )
+            .await
+    }
+
+    async fn take_back(&self, source: &str, run: i64) -> Result<(), StoreError> {
+        let input = (source.to_owned(), run);
+        self.db
+            .write_all(Scope::Everyone, input, true, |tx, (source, run)| {
                 Box::pin(runs::take_back(tx, source, *run))
             })
             .await

@@ -14,7 +14,7 @@ use super::{Credentials, StoreError};
 pub struct Run {
     /// By this the receipts of this source know this database.
     pub id: Uuid,
-    /// Counts the runs, from 1; what comes in carries it.
+    /// Counts the runs, from 1, and never down; what comes in carries it.
     pub number: i64,
 }
 
@@ -128,7 +128,10 @@ pub trait ImportStore: Send + Sync {
     /// The run came to its end: the next one is another.
     async fn finish(&self, source: &str, run: i64) -> Result<(), StoreError>;
 
-    /// Nothing of the last run is left; the one before it is the last again.
+    /// Whether somebody or something is here that a later run of the source brought.
+    async fn came_later(&self, source: &str, run: i64) -> Result<bool, StoreError>;
+
+    /// Nothing of this run is left: it is not gone on with. A source of which nobody is left is forgotten.
     async fn take_back(&self, source: &str, run: i64) -> Result<(), StoreError>;
 
     /// Ids up to this one are given to nobody who registers.

@@ -78,6 +78,11 @@ impl Home {
         .await;
     }
 
+    /// As if the last run had been killed before its end.
+    async fn kill_last(&self) {
+        order(&self.file("errand.db"), "UPDATE imports SET finished = 0").await;
+    }
+
     async fn try_run(&self, receipt: &str, follow_up: bool) -> Result<Outcome, ImportError> {
         let place = self.file("todo.db");
         let recurrences = Arc::new(CalendarRecurrences);
@@ -136,4 +141,30 @@ async fn a_rollback_that_was_stopped_goes_on() {
     assert!(store.remove_user("source", UserId(3), None).await.unwrap());
     assert_eq!(home.rollback("2").await.unwrap(), (0, 1));
     assert_eq!(home.rollback("1").await.unwrap(), (2, 0));
+}
+
+/// The number of a run that was taken back is never given again, so its receipt does nothing more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_of_no_use_once_its_run_was_taken_back() {
+    let home = Home::new().await;
+    home.run("1", false).await;
+    home.task(12, 1).await;
+    home.run("2", false).await;
+    assert_eq!(home.rollback("2").await.unwrap(), (0, 1));
+    home.run("again", false).await;
+    assert!(matches!(home.rollback("2").await, Err(CheckError::NotTheLast)));
+    assert_eq!(home.rollback("again").await.unwrap(), (0, 1));
+    assert_eq!(home.rollback("2").await.unwrap(), (0, 0));
+    assert_eq!(home.rollback("1").await.unwrap(), (2, 0));
+}
+
+/// A run that was begun and brought nothing can never be finished once its source is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_brought_nothing_blocks_no_rollback() {
+    let home = Home::new().await;
+    home.run("1", false).await;
+    home.run("2", false).await;
+    home.kill_last().await;
+    assert_eq!(home.rollback("1").await.unwrap(), (2, 0));
+    assert_eq!(home.rollback("1").await.unwrap(), (0, 0));
 }

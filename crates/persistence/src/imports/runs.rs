@@ -19,9 +19,15 @@ const BEGIN: Sql = Sql::both(
 );
 const LAST: Sql = Sql::both("SELECT id, run FROM imports WHERE source = $1");
 const FINISH: Sql = Sql::both("UPDATE imports SET finished = true WHERE source = $1 AND run = $2");
-const BACK: Sql =
-    Sql::both("UPDATE imports SET run = run - 1, finished = true WHERE source = $1 AND run = $2");
-const FORGET: Sql = Sql::both("DELETE FROM imports WHERE source = $1 AND run = 0");
+const LATER: Sql = Sql::both(
+    "SELECT 1 AS one FROM imported_users u WHERE u.source = $1 AND (u.run > $2 OR EXISTS (SELECT 1 FROM \
+     imported_tasks t WHERE t.user_id = u.user_id AND t.run > $2)) LIMIT 1",
+);
+/// Only once nobody is left: a number that is given again would bring the receipts of before to life.
+const FORGET: Sql = Sql::both(
+    "DELETE FROM imports WHERE source = $1 AND finished AND NOT EXISTS (SELECT 1 FROM imported_users u \
+     WHERE u.source = $1)",
+);
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -57,8 +63,16 @@ pub async fn finish(conn: &Conn<'_>, source: &str, run: i64) -> Result<(), Failu
     Ok(())
 }
 
+pub async fn came_later(conn: &Conn<'_>, source: &str, run: i64) -> Result<bool, Failure> {
+    let found = conn
+        .query_all_raw(LATER.with(conn, [source.into(), run.into()]))
+        .await?;
+    Ok(!found.is_empty())
+}
+
 pub async fn take_back(tx: &Tx, source: &str, run: i64) -> Result<(), Failure> {
-    tx.execute_raw(BACK.with(tx, [source.into(), run.into()])).await?;
+    tx.execute_raw(FINISH.with(tx, [source.into(), run.into()]))
+        .await?;
     tx.execute_raw(FORGET.with(tx, [source.into()])).await?;
     Ok(())
 }

@@ -100,12 +100,35 @@ async fn runs_are_counted_and_resumed(database: &Database) {
         imports.begin("other", Uuid::from_u128(1)).await.unwrap().number,
         1
     );
+    // As long as somebody of it is here no number is given twice.
+    let one = [(user("a", None, "ann"), vec![arriving("1", None, "one")])];
+    let came = imports.bring("s", 1, &one).await.unwrap();
+    let Arrival::In(ann) = came[0].0 else { panic!() };
+    assert!(imports.came_later("s", 0).await.unwrap());
+    assert!(!imports.came_later("s", 1).await.unwrap());
+    for _ in 0..2 {
+        imports.take_back("s", 2).await.unwrap();
+        assert_eq!(imports.last("s").await.unwrap(), Some(second));
+    }
+    let third = imports.begin("s", Uuid::from_u128(9)).await.unwrap();
+    assert_eq!((third.id, third.number), (first.id, 3), "not gone on with");
+    imports
+        .bring_tasks(ann, 3, &[arriving("2", None, "two")])
+        .await
+        .unwrap();
+    assert!(imports.came_later("s", 1).await.unwrap());
+    assert!(!imports.came_later("other", 0).await.unwrap());
+    assert!(imports.remove_user("s", ann, None).await.unwrap());
     imports.take_back("s", 1).await.unwrap();
-    assert_eq!(imports.last("s").await.unwrap(), Some(second), "not the last one");
-    imports.take_back("s", 2).await.unwrap();
-    assert_eq!(imports.last("s").await.unwrap(), Some(first));
-    imports.take_back("s", 1).await.unwrap();
-    assert_eq!(imports.last("s").await.unwrap(), None);
+    assert_eq!(
+        imports.last("s").await.unwrap(),
+        Some(third),
+        "a run is under way"
+    );
+    for _ in 0..2 {
+        imports.take_back("s", 3).await.unwrap();
+        assert_eq!(imports.last("s").await.unwrap(), None);
+    }
 }
 
 async fn users_come_in_with_their_tasks(database: &Database) {
