@@ -281,16 +281,19 @@ impl Way<'_> {
             let outcomes = if self.dry {
                 changed.iter().map(is_untouched).collect()
             } else {
-                self.store.follow_tasks(known.id, &changed).await?
+                self.store.follow_tasks(known.id, self.run, &changed).await?
             };
             for (task, followed) in changed.iter().zip(outcomes) {
                 let Some(was) = found.get(task.key.as_str()) else {
                     continue;
                 };
                 if followed {
-                    done.tasks.followed += 1;
-                    done.lines
-                        .push(task_line(task, known.id, was.id.0, State::Followed));
+                    // What this run brought before it was stopped goes with it, whatever it followed since.
+                    let mine = was.run == self.run;
+                    let state = if mine { State::Imported } else { State::Followed };
+                    done.tasks.note(state);
+                    done.tasks.other_id += u64::from(mine && was.key != was.id.to_string());
+                    done.lines.push(task_line(task, known.id, was.id.0, state));
                 } else {
                     done.tasks.refused += 1;
                     self.refuse(1, &task.key, Refusal::ChangedHere, done);
@@ -345,9 +348,8 @@ impl Way<'_> {
             state,
         };
         let there = |done: &mut Done| {
-            let state = if mine { State::Imported } else { State::Present };
-            done.users.imported += u64::from(mine);
-            done.users.present += u64::from(!mine);
+            let state = self.state(known.run, known.followed);
+            done.users.note(state);
             done.users.other_id += u64::from(mine && known.key != known.id.to_string());
             done.lines.push(was(state));
         };
@@ -379,9 +381,9 @@ impl Way<'_> {
         let mut why = (!untouched).then_some(Refusal::ChangedHere);
         let mut followed = user.clone();
         if why.is_none() && !self.dry {
-            let mut outcome = self.store.follow_user(&account, &user).await;
+            let mut outcome = self.store.follow_user(self.run, &account, &user).await;
             if matches!(outcome, Err(StoreError::Conflict(UniqueKey::Username))) {
-                outcome = self.store.follow_user(&account, &named).await;
+                outcome = self.store.follow_user(self.run, &account, &named).await;
                 followed = named;
             }
             why = match outcome {
@@ -395,24 +397,37 @@ impl Way<'_> {
             done.users.refused += 1;
             self.refuse(0, &known.key, why, done);
         } else {
-            done.users.followed += 1;
-            done.lines.push(user_line(&followed, known.id.0, State::Followed));
+            let state = if mine { State::Imported } else { State::Followed };
+            done.users.note(state);
+            done.users.other_id += u64::from(mine && known.key != known.id.to_string());
+            done.lines.push(user_line(&followed, known.id.0, state));
         }
         Ok(())
+    }
+
+    /// How a row is in that this run came upon: it may have brought it, or followed it, before it was stopped.
+    fn state(&self, brought: i64, followed: Option<i64>) -> State {
+        if brought == self.run {
+            State::Imported
+        } else if followed == Some(self.run) {
+            State::Followed
+        } else {
+            State::Present
+        }
     }
 
     /// A task that is in, as it was when it came.
     fn stays(&self, owner: UserId, was: &KnownTask, done: &mut Done) {
         let mine = was.run == self.run;
-        done.tasks.imported += u64::from(mine);
-        done.tasks.present += u64::from(!mine);
+        let state = self.state(was.run, was.followed);
+        done.tasks.note(state);
         done.tasks.other_id += u64::from(mine && was.key != was.id.to_string());
         done.lines.push(Line::Task {
             key: SourceKey(was.key.clone()),
             user: owner.0,
             id: was.id.0,
             hash: hex(&was.hash),
-            state: if mine { State::Imported } else { State::Present },
+            state,
         });
     }
 

@@ -22,6 +22,7 @@ mod discover;
 mod error;
 mod hash;
 mod incoming;
+mod leftover;
 mod mapping;
 mod page;
 mod postgres;

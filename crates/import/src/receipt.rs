@@ -3,7 +3,7 @@
 //! It is written to `FILE.part`, which a run holds a lock on, and gets its name when it is complete. What is there
 //! already under that name is never written over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -75,6 +75,15 @@ impl Tally {
 }
 
 impl Tally {
+    /// Counts a row that is in.
+    pub(crate) fn note(&mut self, state: State) {
+        match state {
+            State::Imported => self.imported += 1,
+            State::Present => self.present += 1,
+            State::Followed => self.followed += 1,
+        }
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         // Destructured, so that a new field cannot be forgotten.
         let Self {
@@ -254,6 +263,27 @@ impl Writer {
             self.out.write_all(bytes).map_err(failed(&self.part))?;
         }
         Ok(())
+    }
+
+    /// The tasks of these users that it says came in, by owner and key.
+    pub fn tasks_of(&mut self, owners: &HashSet<i64>) -> Result<HashSet<(i64, String)>, ReceiptError> {
+        self.out.flush().map_err(failed(&self.part))?;
+        let file = File::open(&self.part).map_err(failed(&self.part))?;
+        let mut reader = Reader {
+            lines: BufReader::with_capacity(1 << 16, file),
+            path: self.part.display().to_string(),
+            number: 0,
+        };
+        let mut tasks = HashSet::new();
+        while let Some(line) = reader.next()? {
+            if let Line::Task { key, user, state, .. } = line
+                && state == State::Imported
+                && owners.contains(&user)
+            {
+                tasks.insert((user, key.0));
+            }
+        }
+        Ok(tasks)
     }
 
     /// Seals it and gives it its name.

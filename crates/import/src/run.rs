@@ -16,6 +16,7 @@ use crate::arriving::{ID_MAX, arriving_task, arriving_user};
 use crate::chunk::{Done, Party, Way};
 use crate::error::SourceError;
 use crate::incoming::{Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
+use crate::leftover::{self, Named};
 use crate::receipt::{Header, Line, ReceiptError, Refusal, Summary, Tally, Writer};
 use crate::source::{Item, Source};
 
@@ -131,7 +132,7 @@ pub async fn run(
         .clone()
         .unwrap_or_else(|| PathBuf::from(named(&options.name, "")));
     let mut writer = None;
-    let mut number = 0;
+    let (mut number, mut resumed) = (0, false);
     let last = store.last(&options.name).await?;
     if !options.dry_run {
         let mut new = Writer::create(&base, options.receipt.is_some())?;
@@ -139,6 +140,7 @@ pub async fn run(
         store.reserve(UserId(counts.greatest_user.min(ID_MAX))).await?;
         let begun = store.begin(&options.name, id).await?;
         number = begun.number;
+        resumed = last.is_some_and(|last| last.number == number);
         new.line(&Line::Receipt(header(source, options, begun.id, number, clock)))?;
         writer = Some(new);
     }
@@ -170,9 +172,11 @@ pub async fn run(
             met_strangers: false,
         },
         writer,
+        named: resumed.then(Named::default),
         tell,
     };
     work.all_rows(source, &way, options.at_once.max(1)).await?;
+    work.leftovers(&way).await?;
     let Work {
         mut report, writer, ..
     } = work;
@@ -261,6 +265,8 @@ struct Work<'t> {
     all: u64,
     report: Report,
     writer: Option<Writer>,
+    /// Of a run that goes on.
+    named: Option<Named>,
     tell: &'t mut (dyn FnMut(Notice<'_>) + Send),
 }
 
@@ -273,6 +279,27 @@ struct Chunk {
 }
 
 impl Work<'_> {
+    /// What the run brought before it was stopped, and has not met again.
+    async fn leftovers(&mut self, way: &Way<'_>) -> Result<(), ImportError> {
+        let (Some(named), Some(writer)) = (self.named.take(), &mut self.writer) else {
+            return Ok(());
+        };
+        let users = leftover::unnamed(way.store, way.source, way.run, &named).await?;
+        if users.is_empty() {
+            return Ok(());
+        }
+        let tasks = writer.tasks_of(&users.iter().map(|(user, _)| user.id.0).collect())?;
+        let lines = leftover::lines(way.store, way.run, users, &tasks).await?;
+        if !lines.is_empty() {
+            self.report.notes.push(format!(
+                "{} rows that came in before the run was stopped are not at the source as they came in; they stay, and \
+                 the receipt has them",
+                lines.len()
+            ));
+        }
+        lines.iter().try_for_each(|line| self.line(line))
+    }
+
     async fn all_rows(
         &mut self,
         source: &mut Source,
@@ -424,6 +451,9 @@ impl Work<'_> {
                 (self.tell)(Notice::Followed("task", &key.0));
             }
             _ => {}
+        }
+        if let Some(named) = &mut self.named {
+            named.note(line);
         }
         if let Some(writer) = &mut self.writer {
             writer.line(line)?;

@@ -15,6 +15,8 @@ CREATE TABLE imported_users (
     run             bigint NOT NULL,
     content_hash    bytea  NOT NULL,
     password_digest bytea  NOT NULL,
+    -- The run that last gave it what the source had by then.
+    followed_run    bigint,
     CONSTRAINT imported_users_once UNIQUE (source, source_key)
 );
 
@@ -26,6 +28,7 @@ CREATE TABLE imported_tasks (
     run          bigint NOT NULL,
     content_hash bytea  NOT NULL,
     version      bigint NOT NULL,
+    followed_run bigint,
     PRIMARY KEY (user_id, source_key)
 );
 

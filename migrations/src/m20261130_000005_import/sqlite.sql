@@ -14,6 +14,8 @@ CREATE TABLE imported_users (
     run             INTEGER NOT NULL,
     content_hash    BLOB    NOT NULL,
     password_digest BLOB    NOT NULL,
+    -- The run that last gave it what the source had by then.
+    followed_run    INTEGER,
     CONSTRAINT imported_users_once UNIQUE (source, source_key)
 ) STRICT;
 
@@ -25,5 +27,6 @@ CREATE TABLE imported_tasks (
     run          INTEGER NOT NULL,
     content_hash BLOB    NOT NULL,
     version      INTEGER NOT NULL,
+    followed_run INTEGER,
     PRIMARY KEY (user_id, source_key)
 ) STRICT, WITHOUT ROWID;

@@ -80,6 +80,8 @@ pub struct KnownUser {
     pub id: UserId,
     /// See [`Run::number`].
     pub run: i64,
+    /// The run that last gave it what the source had by then.
+    pub followed: Option<i64>,
     /// See [`ArrivingUser::hash`].
     pub hash: Digest,
     /// See [`ArrivingUser::password_digest`].
@@ -95,6 +97,8 @@ pub struct KnownTask {
     pub id: TaskId,
     /// See [`Run::number`].
     pub run: i64,
+    /// The run that last gave it what the source had by then.
+    pub followed: Option<i64>,
     /// See [`ArrivingTask::hash`].
     pub hash: Digest,
     /// Whether it is here as it came in; not if it was changed, deleted or removed.
@@ -166,16 +170,39 @@ pub trait ImportStore: Send + Sync {
     /// Those of these tasks that are known, in no order.
     async fn known_tasks(&self, owner: UserId, keys: &[String]) -> Result<Vec<KnownTask>, StoreError>;
 
+    /// Those whom or of whom something a run brought, with the number of those tasks: some, in the order of their
+    /// ids, after this one.
+    async fn brought(
+        &self,
+        source: &str,
+        run: i64,
+        after: UserId,
+    ) -> Result<Vec<(KnownUser, u64)>, StoreError>;
+
+    /// What a run brought of a user's tasks: some, in the order of their keys, after this one.
+    async fn brought_tasks(&self, owner: UserId, run: i64, after: &str)
+    -> Result<Vec<KnownTask>, StoreError>;
+
     /// How many tasks of a user are known.
     async fn count_known(&self, owner: UserId) -> Result<u64, StoreError>;
 
     /// Gives a user who came in what the source has by now, but for the id. `false`, and nothing done, if the account
     /// is no longer as in `expected`. Fails with `Conflict` if address or name is taken.
-    async fn follow_user(&self, expected: &Credentials, user: &ArrivingUser) -> Result<bool, StoreError>;
+    async fn follow_user(
+        &self,
+        run: i64,
+        expected: &Credentials,
+        user: &ArrivingUser,
+    ) -> Result<bool, StoreError>;
 
     /// Gives tasks that came in what the source has by now; which of them, in their order. Those that are no longer
     /// as they came in are let alone.
-    async fn follow_tasks(&self, owner: UserId, tasks: &[ArrivingTask]) -> Result<Vec<bool>, StoreError>;
+    async fn follow_tasks(
+        &self,
+        owner: UserId,
+        run: i64,
+        tasks: &[ArrivingTask],
+    ) -> Result<Vec<bool>, StoreError>;
 
     /// What is here of a user. `None` if the account is gone.
     async fn holdings(&self, owner: UserId) -> Result<Option<Holdings>, StoreError>;

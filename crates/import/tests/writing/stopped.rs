@@ -1,5 +1,6 @@
 //! Runs and rollbacks that were stopped half-way, and gone on with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,6 +124,17 @@ impl Home {
         let done = rollback(&self.file(receipt), &*self.store(), false, &mut named).await?;
         Ok((done.users, done.tasks))
     }
+
+    /// How each row is in, by its key, as the receipt says.
+    fn states(&self, receipt: &str) -> BTreeMap<String, String> {
+        let text = std::fs::read_to_string(self.file(receipt)).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let state = |line: serde_json::Value| {
+            let told = line.get("state")?.as_str()?.to_owned();
+            Some((line.get("key")?.as_str()?.to_owned(), told))
+        };
+        lines.filter_map(state).collect()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,4 +179,61 @@ async fn a_run_that_brought_nothing_blocks_no_rollback() {
     home.kill_last().await;
     assert_eq!(home.rollback("1").await.unwrap(), (2, 0));
     assert_eq!(home.rollback("1").await.unwrap(), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_followed_before_a_run_was_stopped_is_told() {
+    let home = Home::new().await;
+    home.run("1", false).await;
+    home.source("UPDATE task SET title = 'another' WHERE id = 10; UPDATE user SET email = 'b@example.com' WHERE id = 2")
+        .await;
+    home.run("2", true).await;
+    home.kill_last().await;
+    for follow_up in [true, false] {
+        let receipt = format!("2-{follow_up}");
+        let report = home.run(&receipt, follow_up).await.report;
+        assert_eq!((report.users.followed, report.tasks.followed), (1, 1));
+        assert_eq!(home.states(&receipt), home.states("2"));
+        home.kill_last().await;
+    }
+}
+
+/// Whoever went at the source while a run was stopped is here with it, and in its receipt.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_while_a_run_was_stopped_is_taken_back_too() {
+    let home = Home::new().await;
+    home.run("killed", false).await;
+    home.kill_last().await;
+    home.source("DELETE FROM task WHERE id IN (10, 20); DELETE FROM user WHERE id = 2")
+        .await;
+    // What came and changed meanwhile goes as well.
+    home.task(12, 1).await;
+    home.source("UPDATE task SET title = 'another' WHERE id = 11")
+        .await;
+    let outcome = home.run("1", true).await;
+    assert!(
+        outcome
+            .report
+            .notes
+            .iter()
+            .any(|note| note.starts_with("3 rows "))
+    );
+    let states = home.states("1");
+    assert!(states.values().all(|state| state == "imported"), "{states:?}");
+    let keys: Vec<&str> = states.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["1", "10", "11", "12", "2", "20"]);
+    assert_eq!(home.rollback("1").await.unwrap(), (2, 0));
+    assert_eq!(home.store().last("source").await.unwrap(), None);
+}
+
+/// Its receipt was there, and it went on all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_does_not_name_all_takes_nothing_else_back() {
+    let home = Home::new().await;
+    home.run("1", false).await;
+    home.kill_last().await;
+    home.user(3, "cyd").await;
+    home.run("all", false).await;
+    assert!(matches!(home.rollback("1").await, Err(CheckError::Unnamed(1))));
+    assert_eq!(home.rollback("all").await.unwrap(), (1, 0));
 }

@@ -140,6 +140,7 @@ pub const TABLES: &[Table] = &[
             ("run", Big),
             ("content_hash", Bytes),
             ("password_digest", Bytes),
+            ("followed_run", Big),
         ],
     },
     Table {
@@ -152,6 +153,7 @@ pub const TABLES: &[Table] = &[
             ("run", Big),
             ("content_hash", Bytes),
             ("version", Big),
+            ("followed_run", Big),
         ],
     },
     // Somebody may be in the middle of a list.

@@ -17,6 +17,7 @@ pub struct Model {
     pub run: i64,
     pub content_hash: Vec<u8>,
     pub password_digest: Vec<u8>,
+    pub followed_run: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -34,6 +35,7 @@ impl Model {
             key: self.source_key,
             id: UserId(self.user_id),
             run: self.run,
+            followed: self.followed_run,
             hash: digest(&self.content_hash).ok_or(corrupt("content_hash"))?,
             password_digest: digest(&self.password_digest).ok_or(corrupt("password_digest"))?,
         })

@@ -1,14 +1,16 @@
 //! The runs of an import, and the ids that its users may have.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use errand_application::ports::{Run, StoreError};
+use errand_application::ports::{KnownUser, Run, StoreError};
 use errand_domain::UserId;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, TransactionTrait};
 use uuid::Uuid;
 
 use crate::connect::{Settings, open_for_migrations};
 use crate::db::{Conn, Tx};
+use crate::entities::imported_users;
 use crate::error::Failure;
 use crate::pulse::Pulse;
 use crate::sql::{Sql, returned};
@@ -68,6 +70,44 @@ pub async fn came_later(conn: &Conn<'_>, source: &str, run: i64) -> Result<bool,
         .query_all_raw(LATER.with(conn, [source.into(), run.into()]))
         .await?;
     Ok(!found.is_empty())
+}
+
+const BROUGHT: Sql = Sql::both(
+    "SELECT u.* FROM imported_users u WHERE u.source = $1 AND u.user_id > $3 AND (u.run = $2 OR EXISTS (SELECT 1 \
+     FROM imported_tasks t WHERE t.user_id = u.user_id AND t.run = $2)) ORDER BY u.user_id LIMIT 500",
+);
+const COUNTED: Sql = Sql::both(
+    "SELECT user_id, count(*) AS tasks FROM imported_tasks WHERE run = $1 AND user_id > $2 AND user_id <= $3 \
+     GROUP BY user_id",
+);
+
+#[derive(FromQueryResult)]
+struct Counted {
+    user_id: i64,
+    tasks: i64,
+}
+
+pub async fn brought(
+    conn: &Conn<'_>,
+    source: &str,
+    run: i64,
+    after: UserId,
+) -> Result<Vec<(KnownUser, u64)>, Failure> {
+    let values = [source.into(), run.into(), after.0.into()];
+    let users = imported_users::Model::find_by_statement(BROUGHT.with(conn, values))
+        .all(conn)
+        .await?;
+    let last = users.last().map_or(after.0, |user| user.user_id);
+    let values = [run.into(), after.0.into(), last.into()];
+    let counts = Counted::find_by_statement(COUNTED.with(conn, values))
+        .all(conn)
+        .await?;
+    let counts: HashMap<i64, i64> = counts.into_iter().map(|row| (row.user_id, row.tasks)).collect();
+    let counted = |user: imported_users::Model| {
+        let tasks = counts.get(&user.user_id).copied().unwrap_or_default();
+        Ok((user.known()?, u64::try_from(tasks).unwrap_or_default()))
+    };
+    users.into_iter().map(counted).collect()
 }
 
 pub async fn take_back(tx: &Tx, source: &str, run: i64) -> Result<(), Failure> {

@@ -193,6 +193,7 @@ async fn record(tx: &Tx, source: &str, run: i64, owners: &[Owner<'_>]) -> Result
             run: Set(run),
             content_hash: Set(user.hash.0.to_vec()),
             password_digest: Set(user.password_digest.0.to_vec()),
+            followed_run: Set(None),
         })
     });
     if owners.is_empty() {

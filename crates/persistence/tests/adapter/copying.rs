@@ -88,9 +88,9 @@ INSERT INTO idempotency_keys VALUES (9223372036854775807, 'Z', x'00', '{}', 2147
                                     (9223372036854775807, 'a', x'00', 'ä', -2147483648, '2026-11-30T00:00:00+00:00');
 INSERT INTO imports VALUES ('', x'00000000000000000000000000000000', -9223372036854775808, 0),
                            ('ünï.db', x'ffffffffffffffffffffffffffffffff', 9223372036854775807, 1);
-INSERT INTO imported_users VALUES (9223372036854775807, 'ünï.db', '', 9223372036854775807, x'', x'00ff');
-INSERT INTO imported_tasks VALUES (9223372036854775807, 'Z', 1, -1, x'', -9223372036854775808),
-                                  (9223372036854775807, 'a', 9223372036854775807, 1, x'ff', 1);
+INSERT INTO imported_users VALUES (9223372036854775807, 'ünï.db', '', 9223372036854775807, x'', x'00ff', -9223372036854775808);
+INSERT INTO imported_tasks VALUES (9223372036854775807, 'Z', 1, -1, x'', -9223372036854775808, NULL),
+                                  (9223372036854775807, 'a', 9223372036854775807, 1, x'ff', 1, 9223372036854775807);
 ";
 
 /// Every table has rows, of several people, and each column its extremes.

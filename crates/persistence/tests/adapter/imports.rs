@@ -84,7 +84,39 @@ on_all!(
     what_changed_here_is_not_followed,
     a_user_follows_the_source,
     what_came_in_goes_again,
+    what_a_run_brought_is_listed,
 );
+
+async fn what_a_run_brought_is_listed(database: &Database) {
+    let imports = database.imports();
+    let tasks = |keys: &[&str]| keys.iter().map(|key| arriving(key, None, key)).collect();
+    let parties: [(ArrivingUser, Vec<ArrivingTask>); 2] = [
+        (user("a", Some(3), "ann"), tasks(&["1", "2"])),
+        (user("b", Some(5), "bob"), tasks(&["3"])),
+    ];
+    imports.bring("s", 1, &parties).await.unwrap();
+    imports
+        .bring_tasks(UserId(3), 2, &[arriving("4", None, "four")])
+        .await
+        .unwrap();
+    imports
+        .bring("t", 1, &[(user("a", Some(4), "amy"), tasks(&["1"]))])
+        .await
+        .unwrap();
+    for (run, after, wanted) in [
+        (1, 0, &[(3, 2), (5, 1)][..]),
+        (1, 3, &[(5, 1)]),
+        (2, 0, &[(3, 1)]),
+        (3, 0, &[]),
+    ] {
+        let found = imports.brought("s", run, UserId(after)).await.unwrap();
+        let found: Vec<_> = found.iter().map(|(user, tasks)| (user.id.0, *tasks)).collect();
+        assert_eq!(found, wanted, "run {run} after {after}");
+    }
+    let found = imports.brought_tasks(UserId(3), 1, "1").await.unwrap();
+    let found: Vec<_> = found.iter().map(|task| task.key.as_str()).collect();
+    assert_eq!(found, ["2"]);
+}
 
 async fn runs_are_counted_and_resumed(database: &Database) {
     let imports = database.imports();
@@ -342,7 +374,7 @@ async fn what_changed_here_is_not_followed(database: &Database) {
     let mut newer = ["1", "2", "3", "4"].map(|key| arriving(key, None, "newer"));
     newer[0].hash = digest(9);
     let before = stores.tasks.changes(ann).await.unwrap();
-    let followed = imports.follow_tasks(ann, &newer).await.unwrap();
+    let followed = imports.follow_tasks(ann, 2, &newer).await.unwrap();
     assert_eq!(followed, [true, false, false, false]);
     let one = stores.tasks.find(ann, TaskId(1)).await.unwrap().unwrap();
     assert_eq!((one.title.as_str(), one.version), ("newer", 2));
@@ -360,11 +392,11 @@ async fn what_changed_here_is_not_followed(database: &Database) {
     assert_eq!(stores.tasks.changes(ann).await.unwrap(), before + 1);
     let known = imports.known_tasks(ann, &keys(&["1"])).await.unwrap();
     assert_eq!(
-        (known[0].hash, known[0].run, known[0].untouched),
-        (digest(9), 1, true)
+        (known[0].hash, known[0].run, known[0].followed, known[0].untouched),
+        (digest(9), 1, Some(2), true)
     );
     assert_eq!(
-        imports.follow_tasks(UserId(99), &newer).await.unwrap(),
+        imports.follow_tasks(UserId(99), 2, &newer).await.unwrap(),
         [false; 4]
     );
 }
@@ -378,14 +410,22 @@ async fn a_user_follows_the_source(database: &Database) {
         .unwrap();
     let Arrival::In(ann) = came[0].0 else { panic!() };
     let now = imports.holdings(ann).await.unwrap().unwrap().account;
-    let taken = imports.follow_user(&now, &user("a", None, "bob")).await;
+    let taken = imports.follow_user(2, &now, &user("a", None, "bob")).await;
     assert!(matches!(
         taken,
         Err(StoreError::Conflict(UniqueKey::Email | UniqueKey::Username))
     ));
-    assert!(imports.follow_user(&now, &user("a", None, "amy")).await.unwrap());
     assert!(
-        !imports.follow_user(&now, &user("a", None, "eve")).await.unwrap(),
+        imports
+            .follow_user(2, &now, &user("a", None, "amy"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !imports
+            .follow_user(2, &now, &user("a", None, "eve"))
+            .await
+            .unwrap(),
         "it is another by now"
     );
     let found = stores.accounts.find(ann).await.unwrap().unwrap();
@@ -393,6 +433,8 @@ async fn a_user_follows_the_source(database: &Database) {
         (found.user.username.as_str(), found.password.as_str()),
         ("amy", "$of-amy$")
     );
+    let known = imports.known_users("s", &keys(&["a"])).await.unwrap();
+    assert_eq!((known[0].run, known[0].followed), (1, Some(2)));
 }
 
 async fn what_came_in_goes_again(database: &Database) {
