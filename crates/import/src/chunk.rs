@@ -29,6 +29,8 @@ pub(crate) struct Way<'a> {
     pub store: &'a dyn ImportStore,
     pub source: &'a str,
     pub run: i64,
+    /// Of the run; none of a dry one.
+    pub turn: Option<i64>,
     pub dry: bool,
     pub follow_up: bool,
     /// Of users and tasks at the source, for what is told.
@@ -44,6 +46,8 @@ pub(crate) struct Done {
     pub rows: u64,
     /// Somebody here has an address of the source.
     pub met: bool,
+    /// Another import of the source has begun since: nothing was done.
+    pub taken_over: bool,
 }
 
 fn rename(user: &mut ArrivingUser, username: Username) {
@@ -63,8 +67,21 @@ fn numbered(name: &Username, number: u32) -> Option<Username> {
 }
 
 impl Way<'_> {
+    /// Whether no other import of the source has begun since this one, or gone on with it.
+    pub async fn is_mine(&self) -> Result<bool, StoreError> {
+        let Some(turn) = self.turn else {
+            return Ok(true);
+        };
+        let last = self.store.last(self.source).await?;
+        Ok(last.is_some_and(|last| (last.number, last.turn) == (self.run, turn)))
+    }
+
     pub async fn process(&self, parties: Vec<Party>) -> Result<Done, StoreError> {
         let mut done = Done::default();
+        if !self.is_mine().await? {
+            done.taken_over = true;
+            return Ok(done);
+        }
         let keys: Vec<String> = parties.iter().map(|party| party.user.key.clone()).collect();
         let known = self.store.known_users(self.source, &keys).await?;
         let known: HashMap<String, KnownUser> =
@@ -122,9 +139,8 @@ impl Way<'_> {
                 .zip(std::mem::take(&mut names))
                 .zip(told)
                 .partition(|(_, told)| told.is_none());
-            for ((party, _), _) in out {
-                self.keep_out(party, done);
-            }
+            let out = out.into_iter().map(|((party, _), _)| party).collect();
+            self.turn_away(out, done).await?;
             let (coming, kept): (Vec<Party>, Vec<Username>) =
                 coming.into_iter().map(|(pair, _)| pair).unzip();
             (parties, names) = (coming, kept);
@@ -152,7 +168,7 @@ impl Way<'_> {
                         let ids = ids.into_iter().map(|id| id.0).collect();
                         self.take(party, &name, id, ids, done);
                     }
-                    Arrival::EmailTaken => self.keep_out(party, done),
+                    Arrival::EmailTaken => self.turn_away(vec![party], done).await?,
                     Arrival::UsernameTaken => {
                         left.0.push(party);
                         left.1.push(name);
@@ -192,6 +208,22 @@ impl Way<'_> {
             done.tasks.other_id += u64::from(task.key != task_id.to_string());
             done.lines.push(task_line(task, id, task_id, State::Imported));
         }
+    }
+
+    /// Somebody has their address: somebody else, or they themselves, who came in by another run at this moment.
+    async fn turn_away(&self, parties: Vec<Party>, done: &mut Done) -> Result<(), StoreError> {
+        if parties.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = parties.iter().map(|party| party.user.key.clone()).collect();
+        let known = self.store.known_users(self.source, &keys).await?;
+        for party in parties {
+            match known.iter().find(|user| user.key == party.user.key) {
+                Some(user) => self.meet(user, party, done).await?,
+                None => self.keep_out(party, done),
+            }
+        }
+        Ok(())
     }
 
     /// An account of errand has the address: nothing is put to it.
@@ -443,3 +475,6 @@ impl Way<'_> {
 fn count<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ mod hash;
 mod incoming;
 mod leftover;
 mod mapping;
+mod naming;
 mod page;
 mod postgres;
 mod receipt;

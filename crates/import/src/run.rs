@@ -1,7 +1,7 @@
 //! A run of the import, from the first row of the source to the seal of the receipt.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use crate::chunk::{Done, Party, Way};
 use crate::error::SourceError;
 use crate::incoming::{Adapted, Finding, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
 use crate::leftover::{self, Named};
+use crate::naming::{named, numbered};
 use crate::receipt::{Header, Line, ReceiptError, Refusal, Summary, Tally, Writer};
 use crate::source::{Item, Source};
 
@@ -42,6 +43,11 @@ pub enum ImportError {
     /// errand's database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Of two at once the later one has the source.
+    #[error(
+        "another import of this source has begun since; this one stops, and the receipt of that one will have all of it"
+    )]
+    TakenOver,
     /// A defect of errand's, told instead of hidden.
     #[error("{table}: {found} of {source_rows} rows are accounted for")]
     Unaccounted {
@@ -132,22 +138,31 @@ pub async fn run(
         .clone()
         .unwrap_or_else(|| PathBuf::from(named(&options.name, "")));
     let mut writer = None;
-    let (mut number, mut resumed) = (0, false);
+    let (mut mine, mut resumed) = (None, false);
     let last = store.last(&options.name).await?;
     if !options.dry_run {
         let mut new = Writer::create(&base, options.receipt.is_some())?;
         let id = uuid::Builder::from_random_bytes(first_half(entropy.bytes())).into_uuid();
         store.reserve(UserId(counts.greatest_user.min(ID_MAX))).await?;
         let begun = store.begin(&options.name, id).await?;
-        number = begun.number;
-        resumed = last.is_some_and(|last| last.number == number);
-        new.line(&Line::Receipt(header(source, options, begun.id, number, clock)))?;
+        mine = Some(begun);
+        // Or another one began it at this moment.
+        let before = last.map_or((0, 0), |last| (last.number, last.turn));
+        resumed = begun.number == before.0 || begun.turn > before.1 + 1;
+        new.line(&Line::Receipt(header(
+            source,
+            options,
+            begun.id,
+            begun.number,
+            clock,
+        )))?;
         writer = Some(new);
     }
     let way = Way {
         store,
         source: &options.name,
-        run: number,
+        run: mine.map_or(0, |run| run.number),
+        turn: mine.map(|run| run.turn),
         dry: options.dry_run,
         follow_up: options.follow_up,
         tables: source.tables(),
@@ -193,7 +208,7 @@ pub async fn run(
         }
     }
     let mut receipt = None;
-    if let Some(mut writer) = writer {
+    if let (Some(mut writer), Some(run)) = (writer, mine) {
         let now = clock.now();
         writer.line(&Line::Summary(Box::new(Summary {
             finished: now.to_string(),
@@ -206,16 +221,12 @@ pub async fn run(
             notes: report.notes.clone(),
         })))?;
         let time = now.as_chrono().format("%Y%m%dT%H%M%SZ").to_string();
-        let name = |n: u32| {
-            let more = if n == 0 {
-                String::new()
-            } else {
-                format!("-{}", n + 1)
-            };
-            PathBuf::from(named(&options.name, &format!("-{time}{more}")))
-        };
+        let name = |n: u32| PathBuf::from(numbered(&options.name, &time, n));
+        if !way.is_mine().await? {
+            return Err(ImportError::TakenOver);
+        }
         receipt = Some(writer.finish(name)?);
-        store.finish(&options.name, number).await?;
+        store.finish(&options.name, run).await?;
     }
     Ok(Outcome { report, receipt })
 }
@@ -226,23 +237,6 @@ fn first_half(bytes: [u8; 32]) -> [u8; 16] {
         *to = from;
     }
     half
-}
-
-/// The name of a receipt in the current folder.
-fn named(source: &str, tail: &str) -> String {
-    let last = Path::new(source)
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or(source);
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
-            c
-        } else {
-            '-'
-        }
-    };
-    let name: String = last.chars().map(plain).take(60).collect();
-    format!("errand-import-{name}{tail}.jsonl")
 }
 
 fn header(source: &Source, options: &Options, id: Uuid, run: i64, clock: &Arc<dyn Clock>) -> Header {
@@ -418,6 +412,9 @@ impl Work<'_> {
     }
 
     fn done(&mut self, done: &Done) -> Result<(), ImportError> {
+        if done.taken_over {
+            return Err(ImportError::TakenOver);
+        }
         for line in &done.lines {
             self.line(line)?;
         }

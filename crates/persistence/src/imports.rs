@@ -49,7 +49,7 @@ impl ImportStore for Imports {
             .await
     }
 
-    async fn finish(&self, source: &str, run: i64) -> Result<(), StoreError> {
+    async fn finish(&self, source: &str, run: Run) -> Result<(), StoreError> {
         self.db
             .write_repeatable(
                 Scope::Everyone,

@@ -3,7 +3,9 @@ CREATE TABLE imports (
     source   text    PRIMARY KEY,
     id       uuid    NOT NULL,
     run      bigint  NOT NULL,
-    finished boolean NOT NULL
+    finished boolean NOT NULL,
+    -- Counts how often a run was begun or gone on with: who has not the last turn stops.
+    turn     bigint  NOT NULL
 );
 
 -- Users who came in: the key that they have at the source, the run that brought them, and what they were then.

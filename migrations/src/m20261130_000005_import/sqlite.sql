@@ -3,7 +3,9 @@ CREATE TABLE imports (
     source   TEXT    NOT NULL PRIMARY KEY,
     id       BLOB    NOT NULL,
     run      INTEGER NOT NULL,
-    finished INTEGER NOT NULL
+    finished INTEGER NOT NULL,
+    -- Counts how often a run was begun or gone on with: who has not the last turn stops.
+    turn     INTEGER NOT NULL
 ) STRICT;
 
 -- Users who came in: the key that they have at the source, the run that brought them, and what they were then.

@@ -16,6 +16,8 @@ pub struct Run {
     pub id: Uuid,
     /// Counts the runs, from 1, and never down; what comes in carries it.
     pub number: i64,
+    /// Counts how often a run was begun or gone on with: of two at once the later one has the source.
+    pub turn: i64,
 }
 
 /// A user who comes in.
@@ -129,8 +131,8 @@ pub trait ImportStore: Send + Sync {
     /// The last run that was begun, if there is any.
     async fn last(&self, source: &str) -> Result<Option<Run>, StoreError>;
 
-    /// The run came to its end: the next one is another.
-    async fn finish(&self, source: &str, run: i64) -> Result<(), StoreError>;
+    /// The run came to its end: the next one is another. Nothing is done if somebody else has its turn.
+    async fn finish(&self, source: &str, run: Run) -> Result<(), StoreError>;
 
     /// Whether somebody or something is here that a later run of the source brought.
     async fn came_later(&self, source: &str, run: i64) -> Result<bool, StoreError>;

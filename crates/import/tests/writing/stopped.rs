@@ -84,7 +84,12 @@ impl Home {
         order(&self.file("errand.db"), "UPDATE imports SET finished = 0").await;
     }
 
-    async fn try_run(&self, receipt: &str, follow_up: bool) -> Result<Outcome, ImportError> {
+    async fn try_run(
+        &self,
+        receipt: &str,
+        follow_up: bool,
+        tell: &mut (dyn FnMut(Notice<'_>) + Send),
+    ) -> Result<Outcome, ImportError> {
         let place = self.file("todo.db");
         let recurrences = Arc::new(CalendarRecurrences);
         let mut source = Source::open(place.to_str().unwrap(), None, recurrences)
@@ -99,20 +104,19 @@ impl Home {
             at_once: 3,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let mut tell = |_: Notice<'_>| {};
         run(
             &mut source,
             &*self.store(),
             &clock,
             &SystemEntropy,
             &options,
-            &mut tell,
+            tell,
         )
         .await
     }
 
     async fn run(&self, receipt: &str, follow_up: bool) -> Outcome {
-        let outcome = self.try_run(receipt, follow_up).await.unwrap();
+        let outcome = self.try_run(receipt, follow_up, &mut |_| {}).await.unwrap();
         let checked = verify(&self.file(receipt), &*self.store(), &mut |row| panic!("{row}")).await;
         assert_eq!(checked.unwrap().differences, 0);
         outcome
@@ -236,4 +240,38 @@ async fn a_receipt_that_does_not_name_all_takes_nothing_else_back() {
     home.run("all", false).await;
     assert!(matches!(home.rollback("1").await, Err(CheckError::Unnamed(1))));
     assert_eq!(home.rollback("all").await.unwrap(), (1, 0));
+}
+
+/// Of two at once the later one has all of it, wherever their receipts are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_stops_once_another_has_begun() {
+    let home = Home::new().await;
+    // It is told of before anything comes in.
+    home.source("UPDATE user SET email = 'nonsense' WHERE id = 2")
+        .await;
+    let store = home.store();
+    let mut tell = |notice: Notice<'_>| {
+        if let Notice::Quarantined(finding) = notice
+            && finding.table == "user"
+        {
+            let begin = store.begin("source", uuid::Uuid::nil());
+            let begun = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(begin));
+            assert_eq!(begun.unwrap().number, 1);
+        }
+    };
+    let outcome = home.try_run("1", false, &mut tell).await;
+    assert!(matches!(outcome, Err(ImportError::TakenOver)), "{outcome:?}");
+    assert!(!home.file("1").exists());
+    assert_eq!(home.database.accounts().accounts(None, 10).await.unwrap(), []);
+    // The last look is before the receipt gets its name.
+    let mut tell = |notice: Notice<'_>| {
+        if matches!(notice, Notice::Rows(..)) {
+            let begin = store.begin("source", uuid::Uuid::nil());
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(begin)).unwrap();
+        }
+    };
+    let outcome = home.try_run("1", false, &mut tell).await;
+    assert!(matches!(outcome, Err(ImportError::TakenOver)), "{outcome:?}");
+    assert!(!home.file("1").exists());
+    assert_eq!(home.run("1", false).await.report.users.imported, 1);
 }

@@ -128,6 +128,7 @@ pub const TABLES: &[Table] = &[
             ("id", Uuid),
             ("run", Big),
             ("finished", Boolean),
+            ("turn", Big),
         ],
     },
     Table {

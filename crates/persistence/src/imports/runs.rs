@@ -16,11 +16,13 @@ use crate::pulse::Pulse;
 use crate::sql::{Sql, returned};
 
 const BEGIN: Sql = Sql::both(
-    "INSERT INTO imports (source, id, run, finished) VALUES ($1, $2, 1, false) ON CONFLICT (source) DO UPDATE \
-     SET run = imports.run + CASE WHEN imports.finished THEN 1 ELSE 0 END, finished = false RETURNING id, run",
+    "INSERT INTO imports (source, id, run, finished, turn) VALUES ($1, $2, 1, false, 1) ON CONFLICT (source) DO UPDATE \
+     SET run = imports.run + CASE WHEN imports.finished THEN 1 ELSE 0 END, finished = false, turn = imports.turn + 1 RETURNING id, run, turn",
 );
-const LAST: Sql = Sql::both("SELECT id, run FROM imports WHERE source = $1");
-const FINISH: Sql = Sql::both("UPDATE imports SET finished = true WHERE source = $1 AND run = $2");
+const LAST: Sql = Sql::both("SELECT id, run, turn FROM imports WHERE source = $1");
+const FINISH: Sql =
+    Sql::both("UPDATE imports SET finished = true WHERE source = $1 AND run = $2 AND turn = $3");
+const TAKE_BACK: Sql = Sql::both("UPDATE imports SET finished = true WHERE source = $1 AND run = $2");
 const LATER: Sql = Sql::both(
     "SELECT 1 AS one FROM imported_users u WHERE u.source = $1 AND (u.run > $2 OR EXISTS (SELECT 1 FROM \
      imported_tasks t WHERE t.user_id = u.user_id AND t.run > $2)) LIMIT 1",
@@ -35,6 +37,7 @@ const FORGET: Sql = Sql::both(
 struct Row {
     id: Uuid,
     run: i64,
+    turn: i64,
 }
 
 impl Row {
@@ -42,6 +45,7 @@ impl Row {
         Run {
             id: self.id,
             number: self.run,
+            turn: self.turn,
         }
     }
 }
@@ -59,9 +63,9 @@ pub async fn last(conn: &Conn<'_>, source: &str) -> Result<Option<Run>, Failure>
     Ok(row.one(conn).await?.map(Row::run))
 }
 
-pub async fn finish(conn: &Conn<'_>, source: &str, run: i64) -> Result<(), Failure> {
-    conn.execute_raw(FINISH.with(conn, [source.into(), run.into()]))
-        .await?;
+pub async fn finish(conn: &Conn<'_>, source: &str, run: Run) -> Result<(), Failure> {
+    let values = [source.into(), run.number.into(), run.turn.into()];
+    conn.execute_raw(FINISH.with(conn, values)).await?;
     Ok(())
 }
 
@@ -111,7 +115,7 @@ pub async fn brought(
 }
 
 pub async fn take_back(tx: &Tx, source: &str, run: i64) -> Result<(), Failure> {
-    tx.execute_raw(FINISH.with(tx, [source.into(), run.into()]))
+    tx.execute_raw(TAKE_BACK.with(tx, [source.into(), run.into()]))
         .await?;
     tx.execute_raw(FORGET.with(tx, [source.into()])).await?;
     Ok(())

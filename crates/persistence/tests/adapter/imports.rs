@@ -85,7 +85,23 @@ on_all!(
     a_user_follows_the_source,
     what_came_in_goes_again,
     what_a_run_brought_is_listed,
+    two_at_once_bring_the_same_once,
 );
+
+async fn two_at_once_bring_the_same_once(database: &Database) {
+    let (one, other) = (database.imports(), database.imports());
+    for n in 0..10 {
+        let parties: Vec<_> = (0..20)
+            .map(|m| {
+                let id = 100 * n + m + 1;
+                let arrived = user(&id.to_string(), Some(id), &format!("ann{id}"));
+                (arrived, vec![arriving("1", Some(7), "one")])
+            })
+            .collect();
+        let (first, second) = tokio::join!(one.bring("s", 1, &parties), other.bring("s", 1, &parties));
+        assert_eq!(first.unwrap(), second.unwrap());
+    }
+}
 
 async fn what_a_run_brought_is_listed(database: &Database) {
     let imports = database.imports();
@@ -124,8 +140,13 @@ async fn runs_are_counted_and_resumed(database: &Database) {
     let first = imports.begin("s", Uuid::from_u128(7)).await.unwrap();
     assert_eq!((first.id, first.number), (Uuid::from_u128(7), 1));
     // Not finished: the same goes on.
-    assert_eq!(imports.begin("s", Uuid::from_u128(8)).await.unwrap(), first);
-    imports.finish("s", 1).await.unwrap();
+    let resumed = imports.begin("s", Uuid::from_u128(8)).await.unwrap();
+    assert_eq!((resumed.id, resumed.number, resumed.turn), (first.id, 1, 2));
+    // Who had the turn before finishes nothing.
+    imports.finish("s", first).await.unwrap();
+    let resumed = imports.begin("s", Uuid::from_u128(8)).await.unwrap();
+    assert_eq!((resumed.number, resumed.turn), (1, 3));
+    imports.finish("s", resumed).await.unwrap();
     let second = imports.begin("s", Uuid::from_u128(9)).await.unwrap();
     assert_eq!((second.id, second.number), (first.id, 2));
     assert_eq!(
