@@ -1,6 +1,6 @@
 //! What became of that which came in: whether it is still as the receipt says, and how it goes again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use errand_application::ports::{Holdings, ImportStore, StoreError};
@@ -36,6 +36,9 @@ pub enum CheckError {
         "{0} rows are no longer as they came in; nothing was removed (--force removes them all the same)"
     )]
     Changed(u64),
+    /// More came in with the run than the receipt names.
+    #[error("{0} users have more of this run than the receipt says; what it names is gone, the rest stays")]
+    Unnamed(usize),
     /// Somebody changed something between the look and the removal.
     #[error("user {0} changed at the same moment and stays; roll back again")]
     Raced(i64),
@@ -75,7 +78,7 @@ pub async fn verify(
         store,
         tell,
         checked: Checked::default(),
-        gone_is_fine: false,
+        taken_back: None,
     };
     let mut groups = Groups::new(&mut reader);
     while let Some(group) = groups.next()? {
@@ -93,15 +96,16 @@ pub async fn rollback(
     tell: &mut (dyn FnMut(&str) + Send),
 ) -> Result<RolledBack, CheckError> {
     let (mut reader, header) = Reader::open(receipt)?;
-    let last = at_home(&header, store).await?;
-    if last != header.run {
+    at_home(&header, store).await?;
+    // A later run that brought nothing does not count: it may be one that can never be finished.
+    if store.came_later(&header.source, header.run).await? {
         return Err(CheckError::NotTheLast);
     }
     let mut check = Check {
         store,
         tell,
         checked: Checked::default(),
-        gone_is_fine: true,
+        taken_back: Some(header.run),
     };
     if !forced {
         let mut groups = Groups::new(&mut reader);
@@ -132,9 +136,15 @@ pub async fn rollback(
             return Err(CheckError::Raced(owner.0));
         }
         if !group.goes {
-            let keys: Vec<String> = group.came().map(|task| task.key.0.clone()).collect();
+            let came: Vec<_> = group.came().collect();
+            let keys = check.still_known(owner, &came).await?;
             if !keys.is_empty() {
-                done.tasks += store.remove_tasks(owner, header.run, &keys, forced).await?;
+                let keys: Vec<String> = keys.into_iter().collect();
+                let removed = store.remove_tasks(owner, header.run, &keys, forced).await?;
+                done.tasks += removed;
+                if !forced && removed < count(&keys) {
+                    return Err(CheckError::Raced(owner.0));
+                }
             }
         } else if group.is_last
             && let Some(holdings) = held.take()
@@ -147,16 +157,20 @@ pub async fn rollback(
             }
         }
     }
+    // A run that was stopped just when its receipt was there goes on, and has another receipt in the end.
+    let left = store.brought(&header.source, header.run, UserId(0)).await?;
+    if !left.is_empty() {
+        return Err(CheckError::Unnamed(left.len()));
+    }
     store.take_back(&header.source, header.run).await?;
     Ok(done)
 }
 
-/// The last run of the receipt's source, if it is of this database.
-async fn at_home(header: &Header, store: &dyn ImportStore) -> Result<i64, CheckError> {
+/// Whether the receipt is of this database.
+async fn at_home(header: &Header, store: &dyn ImportStore) -> Result<(), CheckError> {
     let last = store.last(&header.source).await?;
     match last {
-        // A run that was rolled back gives its number back.
-        Some(last) if last.id.to_string() == header.import && header.run <= last.number => Ok(last.number),
+        Some(last) if last.id.to_string() == header.import && header.run <= last.number => Ok(()),
         _ => Err(CheckError::Elsewhere),
     }
 }
@@ -176,8 +190,6 @@ struct Group {
     /// The user's own line: key, hash, password, and how they are in.
     user: Option<(SourceKey, String, String, State)>,
     tasks: Vec<TaskEntry>,
-    /// The owner's tasks in this group and those before.
-    so_far: u64,
     is_last: bool,
 }
 
@@ -199,8 +211,8 @@ impl Group {
 struct Groups<'r> {
     reader: &'r mut Reader,
     next: Option<Line>,
-    /// Of the last group: whose it was, whether they go, and how many tasks there were.
-    last: (UserId, bool, u64),
+    /// Of the last group: whose it was, and whether they go.
+    last: (UserId, bool),
 }
 
 impl<'r> Groups<'r> {
@@ -208,7 +220,7 @@ impl<'r> Groups<'r> {
         Self {
             reader,
             next: None,
-            last: (UserId(0), false, 0),
+            last: (UserId(0), false),
         }
     }
 
@@ -241,7 +253,6 @@ impl<'r> Groups<'r> {
                 goes: false,
                 user: None,
                 tasks: Vec::new(),
-                so_far: 0,
                 is_last: false,
             });
             match line {
@@ -266,12 +277,11 @@ impl<'r> Groups<'r> {
 
     fn counted(&mut self, mut group: Group, is_last: bool) -> Group {
         if let Some((.., state)) = &group.user {
-            self.last = (group.owner, *state == State::Imported, 0);
+            self.last = (group.owner, *state == State::Imported);
         } else if self.last.0 != group.owner {
-            self.last = (group.owner, false, 0);
+            self.last = (group.owner, false);
         }
-        self.last.2 += u64::try_from(group.tasks.len()).unwrap_or(u64::MAX);
-        (group.goes, group.so_far, group.is_last) = (self.last.1, self.last.2, is_last);
+        (group.goes, group.is_last) = (self.last.1, is_last);
         group
     }
 }
@@ -280,8 +290,8 @@ struct Check<'a> {
     store: &'a dyn ImportStore,
     tell: &'a mut (dyn FnMut(&str) + Send),
     checked: Checked,
-    /// What is gone needs not go.
-    gone_is_fine: bool,
+    /// The run that is taken back, if one is: what is gone with it needs not go.
+    taken_back: Option<i64>,
 }
 
 impl Check<'_> {
@@ -317,15 +327,24 @@ impl Check<'_> {
         let Some(here) = here else {
             return Ok(());
         };
-        self.tasks(owner, &group.came().collect::<Vec<_>>()).await?;
+        // A rollback that was interrupted has removed and forgotten some.
+        let mut came: Vec<_> = group.came().collect();
+        let known = self.still_known(owner, &came).await?;
+        came.retain(|task| known.contains(&task.key.0));
+        self.tasks(owner, &came).await?;
         for task in group.tasks.iter().filter(|task| task.state == State::Followed) {
             self.differs(&format!(
                 "task {} of user {owner}: has followed the source, and would stay so",
                 task.id
             ));
         }
-        if group.goes && group.is_last && here.tasks > group.so_far {
-            let more = here.tasks - group.so_far;
+        if group.goes && group.is_last {
+            // Those that a run names at its end, after it was stopped, are not in this group.
+            let came = self.store.count_known(owner).await?;
+            let more = here.tasks.saturating_sub(came);
+            if more == 0 {
+                return Ok(());
+            }
             self.differs(&format!("user {owner}: has {more} more tasks than came in"));
         }
         Ok(())
@@ -335,7 +354,7 @@ impl Check<'_> {
         let shown = format!("user {owner} (key {} at the source)", key.0);
         self.checked.users += 1;
         let Some(here) = here else {
-            if !self.gone_is_fine {
+            if self.taken_back.is_none() {
                 self.differs(&format!("{shown}: is gone"));
             }
             return;
@@ -355,6 +374,17 @@ impl Check<'_> {
         if !renewed && hex(&hash::password(stored)) != password {
             self.differs(&format!("{shown}: the password differs"));
         }
+    }
+
+    /// The keys of those of these tasks that are still known to have come in with the run that is taken back.
+    async fn still_known(&self, owner: UserId, tasks: &[&TaskEntry]) -> Result<HashSet<String>, StoreError> {
+        if tasks.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys: Vec<String> = tasks.iter().map(|task| task.key.0.clone()).collect();
+        let known = self.store.known_tasks(owner, &keys).await?;
+        let mine = known.into_iter().filter(|task| Some(task.run) == self.taken_back);
+        Ok(mine.map(|task| task.key).collect())
     }
 
     async fn tasks(&mut self, owner: UserId, tasks: &[&TaskEntry]) -> Result<(), CheckError> {
@@ -381,4 +411,8 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+fn count<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
 }

@@ -1,16 +1,16 @@
 //! A few users with tasks of theirs, on their way into errand.
 
+mod known;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use errand_application::ports::{
-    Arrival, ArrivingTask, ArrivingUser, ImportStore, KnownTask, KnownUser, StoreError, UniqueKey,
-};
+use errand_application::ports::{Arrival, ArrivingTask, ArrivingUser, ImportStore, KnownUser, StoreError};
 use errand_domain::account::Username;
 use errand_domain::{Timestamp, UserId};
 
 use crate::arriving::{task_line, user_line};
-use crate::hash::{self, hex};
+use crate::hash;
 use crate::incoming::{Finding, Found, Rule, SourceKey};
 use crate::receipt::{Line, Refusal, State, Tally};
 
@@ -34,6 +34,8 @@ pub(crate) struct Way<'a> {
     pub store: &'a dyn ImportStore,
     pub source: &'a str,
     pub run: i64,
+    /// Of the run; none of a dry one.
+    pub turn: Option<i64>,
     pub dry: bool,
     pub follow_up: bool,
     /// Of users and tasks at the source, for what is told.
@@ -53,6 +55,8 @@ pub(crate) struct Done {
     pub met: bool,
     /// Those who came in from a source of this name are others. Nothing was done.
     pub another_source: bool,
+    /// Another import of the source has begun since: nothing was done.
+    pub taken_over: bool,
 }
 
 /// Whether the key is still that of who came in by it: address or time of creation are the same. The start of 1970
@@ -84,8 +88,21 @@ impl Way<'_> {
         self.familiar.load(Ordering::Relaxed)
     }
 
+    /// Whether no other import of the source has begun since this one, or gone on with it.
+    pub async fn is_mine(&self) -> Result<bool, StoreError> {
+        let Some(turn) = self.turn else {
+            return Ok(true);
+        };
+        let last = self.store.last(self.source).await?;
+        Ok(last.is_some_and(|last| (last.number, last.turn) == (self.run, turn)))
+    }
+
     pub async fn process(&self, parties: Vec<Party>) -> Result<Done, StoreError> {
         let mut done = Done::default();
+        if !self.is_mine().await? {
+            done.taken_over = true;
+            return Ok(done);
+        }
         let keys: Vec<String> = parties.iter().map(|party| party.user.key.clone()).collect();
         let known = self.store.known_users(self.source, &keys).await?;
         let known: HashMap<String, KnownUser> =
@@ -106,7 +123,7 @@ impl Way<'_> {
             return Ok(done);
         }
         for party in others {
-            self.turn_away(&party, Refusal::AnotherPerson, &mut done);
+            self.refuse_party(&party, Refusal::AnotherPerson, &mut done);
         }
         for party in old {
             if let Some(user) = known.get(&party.user.key) {
@@ -121,7 +138,7 @@ impl Way<'_> {
                 self.keep_out(party, &mut done);
                 continue;
             }
-            self.turn_away(&party, Refusal::OwnerGone, &mut done);
+            self.refuse_party(&party, Refusal::OwnerGone, &mut done);
         }
         self.welcome(new, &mut done).await?;
         Ok(done)
@@ -154,9 +171,8 @@ impl Way<'_> {
                 .zip(std::mem::take(&mut names))
                 .zip(told)
                 .partition(|(_, told)| told.is_none());
-            for ((party, _), _) in out {
-                self.keep_out(party, done);
-            }
+            let out = out.into_iter().map(|((party, _), _)| party).collect();
+            self.turn_away(out, done).await?;
             let (coming, kept): (Vec<Party>, Vec<Username>) =
                 coming.into_iter().map(|(pair, _)| pair).unzip();
             (parties, names) = (coming, kept);
@@ -184,7 +200,7 @@ impl Way<'_> {
                         let ids = ids.into_iter().map(|id| id.0).collect();
                         self.take(party, &name, id, ids, done);
                     }
-                    Arrival::EmailTaken => self.keep_out(party, done),
+                    Arrival::EmailTaken => self.turn_away(vec![party], done).await?,
                     Arrival::UsernameTaken => {
                         left.0.push(party);
                         left.1.push(name);
@@ -225,6 +241,22 @@ impl Way<'_> {
             done.tasks.other_id += u64::from(task.key != task_id.to_string());
             done.lines.push(task_line(task, id, task_id, State::Imported));
         }
+    }
+
+    /// Somebody has their address: somebody else, or they themselves, who came in by another run at this moment.
+    async fn turn_away(&self, parties: Vec<Party>, done: &mut Done) -> Result<(), StoreError> {
+        if parties.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = parties.iter().map(|party| party.user.key.clone()).collect();
+        let known = self.store.known_users(self.source, &keys).await?;
+        for party in parties {
+            match known.iter().find(|user| user.key == party.user.key) {
+                Some(user) => self.meet(user, party, done).await?,
+                None => self.keep_out(party, done),
+            }
+        }
+        Ok(())
     }
 
     /// An account of errand has the address: nothing is put to it.
@@ -275,185 +307,8 @@ impl Way<'_> {
         }
     }
 
-    /// Somebody who is in.
-    async fn meet(&self, known: &KnownUser, party: Party, done: &mut Done) -> Result<(), StoreError> {
-        let Party {
-            user,
-            tasks,
-            continued,
-            ..
-        } = party;
-        done.rows += count(&tasks) + u64::from(!continued);
-        if !continued {
-            self.meet_user(known, user, done).await?;
-        }
-        if tasks.is_empty() {
-            return Ok(());
-        }
-        let keys: Vec<String> = tasks.iter().map(|task| task.key.clone()).collect();
-        let found = self.store.known_tasks(known.id, &keys).await?;
-        let found: HashMap<&str, &KnownTask> = found.iter().map(|task| (task.key.as_str(), task)).collect();
-        let (old, new): (Vec<ArrivingTask>, Vec<ArrivingTask>) = tasks
-            .into_iter()
-            .partition(|task| found.contains_key(task.key.as_str()));
-        let differs = |task: &ArrivingTask| {
-            found
-                .get(task.key.as_str())
-                .is_some_and(|was| was.hash != task.hash)
-        };
-        let (changed, same): (Vec<_>, Vec<_>) = old.into_iter().partition(differs);
-        let is_untouched =
-            |task: &ArrivingTask| found.get(task.key.as_str()).is_some_and(|was| was.untouched);
-
-        for task in &same {
-            let Some(was) = found.get(task.key.as_str()) else {
-                continue;
-            };
-            self.stays(known.id, was, done);
-        }
-        if self.follow_up {
-            let outcomes = if self.dry {
-                changed.iter().map(is_untouched).collect()
-            } else {
-                self.store.follow_tasks(known.id, &changed).await?
-            };
-            for (task, followed) in changed.iter().zip(outcomes) {
-                let Some(was) = found.get(task.key.as_str()) else {
-                    continue;
-                };
-                if followed {
-                    done.tasks.followed += 1;
-                    done.lines
-                        .push(task_line(task, known.id, was.id.0, State::Followed));
-                } else {
-                    done.tasks.refused += 1;
-                    self.refuse(1, &task.key, Refusal::ChangedHere, done);
-                }
-            }
-        } else {
-            for task in &changed {
-                let Some(was) = found.get(task.key.as_str()) else {
-                    continue;
-                };
-                done.tasks.behind += 1;
-                self.stays(known.id, was, done);
-            }
-        }
-        if new.is_empty() {
-            return Ok(());
-        }
-        let ids = if self.dry {
-            Some(Vec::new())
-        } else {
-            self.store.bring_tasks(known.id, self.run, &new).await?
-        };
-        if let Some(ids) = ids {
-            done.tasks.imported += count(&new);
-            for (task, id) in new.iter().zip(ids) {
-                done.tasks.other_id += u64::from(task.key != id.to_string());
-                done.lines.push(task_line(task, known.id, id.0, State::Imported));
-            }
-        } else {
-            done.tasks.refused += count(&new);
-            for task in &new {
-                self.refuse(1, &task.key, Refusal::OwnerGone, done);
-            }
-        }
-        Ok(())
-    }
-
-    async fn meet_user(
-        &self,
-        known: &KnownUser,
-        user: ArrivingUser,
-        done: &mut Done,
-    ) -> Result<(), StoreError> {
-        let same =
-            |user: &ArrivingUser| (known.hash, known.password_digest) == (user.hash, user.password_digest);
-        let mine = known.run == self.run;
-        let was = |state| Line::User {
-            key: SourceKey(known.key.clone()),
-            id: known.id.0,
-            hash: hex(&known.hash),
-            password: hex(&known.password_digest),
-            state,
-        };
-        let there = |done: &mut Done| {
-            let state = if mine { State::Imported } else { State::Present };
-            done.users.imported += u64::from(mine);
-            done.users.present += u64::from(!mine);
-            done.users.other_id += u64::from(mine && known.key != known.id.to_string());
-            done.lines.push(was(state));
-        };
-        if same(&user) {
-            there(done);
-            return Ok(());
-        }
-        let Some(here) = self.store.holdings(known.id).await? else {
-            done.users.refused += 1;
-            self.refuse(0, &known.key, Refusal::OwnerGone, done);
-            return Ok(());
-        };
-        let account = here.account;
-        // Whoever got another name here keeps it.
-        let mut named = user.clone();
-        rename(&mut named, account.user.username.clone());
-        if same(&named) {
-            there(done);
-            return Ok(());
-        }
-        if !self.follow_up {
-            done.users.behind += 1;
-            there(done);
-            return Ok(());
-        }
-        let now = &account.user;
-        let hash = hash::user(&now.username, &now.email, now.created_at, now.updated_at);
-        let untouched = hash == known.hash
-            && hash::password(&account.password) == known.password_digest
-            && account.disabled_at.is_none();
-        let mut why = (!untouched).then_some(Refusal::ChangedHere);
-        let mut followed = user.clone();
-        if why.is_none() && !self.dry {
-            let mut outcome = self.store.follow_user(&account, &user).await;
-            if matches!(outcome, Err(StoreError::Conflict(UniqueKey::Username))) {
-                outcome = self.store.follow_user(&account, &named).await;
-                followed = named;
-            }
-            why = match outcome {
-                Ok(true) => None,
-                Ok(false) => Some(Refusal::ChangedHere),
-                Err(StoreError::Conflict(_)) => Some(Refusal::Taken),
-                Err(error) => return Err(error),
-            };
-        }
-        if let Some(why) = why {
-            done.users.refused += 1;
-            self.refuse(0, &known.key, why, done);
-        } else {
-            done.users.followed += 1;
-            done.lines.push(user_line(&followed, known.id.0, State::Followed));
-        }
-        Ok(())
-    }
-
-    /// A task that is in, as it was when it came.
-    fn stays(&self, owner: UserId, was: &KnownTask, done: &mut Done) {
-        let mine = was.run == self.run;
-        done.tasks.imported += u64::from(mine);
-        done.tasks.present += u64::from(!mine);
-        done.tasks.other_id += u64::from(mine && was.key != was.id.to_string());
-        done.lines.push(Line::Task {
-            key: SourceKey(was.key.clone()),
-            user: owner.0,
-            id: was.id.0,
-            hash: hex(&was.hash),
-            state: if mine { State::Imported } else { State::Present },
-        });
-    }
-
     /// Neither the user nor a task of theirs is put to anybody.
-    fn turn_away(&self, party: &Party, why: Refusal, done: &mut Done) {
+    fn refuse_party(&self, party: &Party, why: Refusal, done: &mut Done) {
         done.rows += count(&party.tasks) + u64::from(!party.continued);
         if !party.continued {
             done.users.refused += 1;
@@ -477,3 +332,6 @@ impl Way<'_> {
 fn count<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

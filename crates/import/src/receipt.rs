@@ -3,9 +3,9 @@
 //! It is written to `FILE.part`, which a run holds a lock on, and gets its name when it is complete. What is there
 //! already under that name is never written over.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::hash::{Hasher, hex};
 use crate::incoming::{Finding, SourceKey};
 use crate::source::Kind;
+use part::{keep_name, lock};
 
+mod part;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
@@ -84,6 +86,15 @@ impl Tally {
 }
 
 impl Tally {
+    /// Counts a row that is in.
+    pub(crate) fn note(&mut self, state: State) {
+        match state {
+            State::Imported => self.imported += 1,
+            State::Present => self.present += 1,
+            State::Followed => self.followed += 1,
+        }
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         // Destructured, so that a new field cannot be forgotten.
         let Self {
@@ -270,6 +281,27 @@ impl Writer {
         Ok(())
     }
 
+    /// The tasks of these users that it says came in, by owner and key.
+    pub fn tasks_of(&mut self, owners: &HashSet<i64>) -> Result<HashSet<(i64, String)>, ReceiptError> {
+        self.out.flush().map_err(failed(&self.part))?;
+        let file = File::open(&self.part).map_err(failed(&self.part))?;
+        let mut reader = Reader {
+            lines: BufReader::with_capacity(1 << 16, file),
+            path: self.part.display().to_string(),
+            number: 0,
+        };
+        let mut tasks = HashSet::new();
+        while let Some(line) = reader.next()? {
+            if let Line::Task { key, user, state, .. } = line
+                && state == State::Imported
+                && owners.contains(&user)
+            {
+                tasks.insert((user, key.0));
+            }
+        }
+        Ok(tasks)
+    }
+
     /// Seals it and gives it its name.
     pub fn finish(mut self, name: impl Fn(u32) -> PathBuf) -> Result<PathBuf, ReceiptError> {
         let hasher = std::mem::replace(&mut self.hasher, Hasher::new());
@@ -299,109 +331,6 @@ impl Writer {
             }
         }
         Err(ReceiptError::Exists(self.part.display().to_string()))
-    }
-}
-
-/// Opens it for writing, alone. Who waited for the lock while the file got another name would write into a receipt
-/// that is complete.
-fn lock(part: &Path) -> Result<File, ReceiptError> {
-    for _ in 0..10 {
-        let mut open = OpenOptions::new();
-        open.create(true).read(true).write(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use rustix::fs::OFlags;
-            use std::os::unix::fs::OpenOptionsExt;
-            let alone = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-            open.mode(0o600).custom_flags(alone.bits().cast_signed());
-        }
-        let mut file = open
-            .open(part)
-            .map_err(|error| match std::fs::symlink_metadata(part) {
-                Ok(meta) if !meta.is_file() => not_ours(part),
-                _ => failed(part)(error),
-            })?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(ReceiptError::Running(part.display().to_string()));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(part)(error)),
-        }
-        if !is_same(&file, part) {
-            continue;
-        }
-        if !is_unfinished(&mut file).map_err(failed(part))? {
-            return Err(not_ours(part));
-        }
-        if is_alone(&file).map_err(failed(part))? {
-            return Ok(file);
-        }
-        // Stopped when it had its name already: that one is complete.
-        std::fs::remove_file(part).map_err(failed(part))?;
-    }
-    Err(ReceiptError::Running(part.display().to_string()))
-}
-
-#[cfg(unix)]
-fn is_same(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
-    let (Ok(open), Ok(named)) = (file.metadata(), std::fs::symlink_metadata(path)) else {
-        return false;
-    };
-    place(open) == place(named)
-}
-
-#[cfg(not(unix))]
-fn is_same(_: &File, path: &Path) -> bool {
-    path.exists()
-}
-
-fn not_ours(part: &Path) -> ReceiptError {
-    ReceiptError::NotOurs(part.display().to_string())
-}
-
-/// Whether an import of this user's left it, or nobody anything: what else is in a place that can be guessed is not
-/// written over.
-fn is_unfinished(file: &mut File) -> io::Result<bool> {
-    let meta = file.metadata()?;
-    #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::uid(&meta) != rustix::process::geteuid().as_raw() {
-        return Ok(false);
-    }
-    let mut head = Vec::new();
-    if meta.is_file() {
-        io::Read::take(&mut *file, HEAD.len() as u64).read_to_end(&mut head)?;
-        file.rewind()?;
-    }
-    Ok(meta.is_file() && (head.is_empty() || head == HEAD))
-}
-
-/// Whether it has no other name; from then on nobody else reads it.
-#[cfg(unix)]
-fn is_alone(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    let alone = file.metadata()?.nlink() == 1;
-    if alone {
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(alone)
-}
-
-#[cfg(not(unix))]
-fn is_alone(_: &File) -> io::Result<bool> {
-    Ok(true)
-}
-
-/// So that the name is there after a loss of power too, before the database says that the run is over.
-fn keep_name(file: &Path) -> Result<(), ReceiptError> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    // One that may be written and not read cannot be opened.
-    match File::open(folder) {
-        Ok(open) => open.sync_all().map_err(failed(folder)),
-        Err(_) => Ok(()),
     }
 }
 

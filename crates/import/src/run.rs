@@ -1,7 +1,7 @@
 //! A run of the import, from the first row of the source to the seal of the receipt.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,18 +16,12 @@ use uuid::Uuid;
 use crate::arriving::{arriving_task, arriving_user};
 use crate::chunk::{Done, Party, Way};
 use crate::error::SourceError;
+use crate::filling::Chunk;
 use crate::incoming::{Adapted, Finding, Found, IncomingPassword, IncomingTask, IncomingUser, SourceKey};
+use crate::leftover::{self, Named};
+use crate::naming::{named, numbered};
 use crate::receipt::{Header, Line, ReceiptError, Refusal, Summary, Tally, Writer};
 use crate::source::{Item, Source};
-
-/// So many rows go in one transaction at most, and a user with more goes in several.
-const ROWS: usize = 5_000;
-/// Several users go together until there are so many rows: a short transaction holds up nobody.
-const TOGETHER: usize = 1_000;
-/// So much text goes in one transaction.
-const BYTES: usize = 2 << 20;
-/// What a row takes beside its text.
-const ROW_BYTES: usize = 200;
 
 /// Why an import stopped. What came in stays, and the next run goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +41,11 @@ pub enum ImportError {
         "none of those who came in from a source of this name is in this one: it is another source; give it another name with --name"
     )]
     AnotherSource,
+    /// Of two at once the later one has the source.
+    #[error(
+        "another import of this source has begun since; this one stops, and the receipt of that one will have all of it"
+    )]
+    TakenOver,
     /// A defect of errand's, told instead of hidden.
     #[error("{table}: {found} of {source_rows} rows are accounted for")]
     Unaccounted {
@@ -137,21 +136,31 @@ pub async fn run(
         .clone()
         .unwrap_or_else(|| PathBuf::from(named(&options.name, "")));
     let mut writer = None;
-    let mut number = 0;
+    let (mut mine, mut resumed) = (None, false);
     let last = store.last(&options.name).await?;
     if !options.dry_run {
         let mut new = Writer::create(&base, options.receipt.is_some())?;
         let id = uuid::Builder::from_random_bytes(first_half(entropy.bytes())).into_uuid();
         store.reserve(UserId(counts.greatest_user)).await?;
         let begun = store.begin(&options.name, id).await?;
-        number = begun.number;
-        new.line(&Line::Receipt(header(source, options, begun.id, number, clock)))?;
+        mine = Some(begun);
+        // Or another one began it at this moment.
+        let before = last.map_or((0, 0), |last| (last.number, last.turn));
+        resumed = begun.number == before.0 || begun.turn > before.1 + 1;
+        new.line(&Line::Receipt(header(
+            source,
+            options,
+            begun.id,
+            begun.number,
+            clock,
+        )))?;
         writer = Some(new);
     }
     let way = Way {
         store,
         source: &options.name,
-        run: number,
+        run: mine.map_or(0, |run| run.number),
+        turn: mine.map(|run| run.turn),
         dry: options.dry_run,
         follow_up: options.follow_up,
         tables: source.tables(),
@@ -177,9 +186,11 @@ pub async fn run(
             met_strangers: false,
         },
         writer,
+        named: resumed.then(Named::default),
         tell,
     };
     work.all_rows(source, &way, options.at_once.max(1)).await?;
+    work.leftovers(&way).await?;
     let Work {
         mut report, writer, ..
     } = work;
@@ -196,7 +207,7 @@ pub async fn run(
         }
     }
     let mut receipt = None;
-    if let Some(mut writer) = writer {
+    if let (Some(mut writer), Some(run)) = (writer, mine) {
         let now = clock.now();
         writer.line(&Line::Summary(Box::new(Summary {
             finished: now.to_string(),
@@ -209,16 +220,12 @@ pub async fn run(
             notes: report.notes.clone(),
         })))?;
         let time = now.as_chrono().format("%Y%m%dT%H%M%SZ").to_string();
-        let name = |n: u32| {
-            let more = if n == 0 {
-                String::new()
-            } else {
-                format!("-{}", n + 1)
-            };
-            PathBuf::from(named(&options.name, &format!("-{time}{more}")))
-        };
+        let name = |n: u32| PathBuf::from(numbered(&options.name, &time, n));
+        if !way.is_mine().await? {
+            return Err(ImportError::TakenOver);
+        }
         receipt = Some(writer.finish(name)?);
-        store.finish(&options.name, number).await?;
+        store.finish(&options.name, run).await?;
     }
     Ok(Outcome { report, receipt })
 }
@@ -229,23 +236,6 @@ fn first_half(bytes: [u8; 32]) -> [u8; 16] {
         *to = from;
     }
     half
-}
-
-/// The name of a receipt in the current folder.
-fn named(source: &str, tail: &str) -> String {
-    let last = Path::new(source)
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or(source);
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
-            c
-        } else {
-            '-'
-        }
-    };
-    let name: String = last.chars().map(plain).take(60).collect();
-    format!("errand-import-{name}{tail}.jsonl")
 }
 
 fn header(source: &Source, options: &Options, id: Uuid, run: i64, clock: &Arc<dyn Clock>) -> Header {
@@ -268,18 +258,33 @@ struct Work<'t> {
     all: u64,
     report: Report,
     writer: Option<Writer>,
+    /// Of a run that goes on.
+    named: Option<Named>,
     tell: &'t mut (dyn FnMut(Notice<'_>) + Send),
 }
 
-/// Parties that go together.
-#[derive(Default)]
-struct Chunk {
-    parties: Vec<Party>,
-    rows: usize,
-    bytes: usize,
-}
-
 impl Work<'_> {
+    /// What the run brought before it was stopped, and has not met again.
+    async fn leftovers(&mut self, way: &Way<'_>) -> Result<(), ImportError> {
+        let (Some(named), Some(writer)) = (self.named.take(), &mut self.writer) else {
+            return Ok(());
+        };
+        let users = leftover::unnamed(way.store, way.source, way.run, &named).await?;
+        if users.is_empty() {
+            return Ok(());
+        }
+        let tasks = writer.tasks_of(&users.iter().map(|(user, _)| user.id.0).collect())?;
+        let lines = leftover::lines(way.store, way.run, users, &tasks).await?;
+        if !lines.is_empty() {
+            self.report.notes.push(format!(
+                "{} rows that came in before the run was stopped are not at the source as they came in; they stay, and \
+                 the receipt has them",
+                lines.len()
+            ));
+        }
+        lines.iter().try_for_each(|line| self.line(line))
+    }
+
     async fn all_rows(
         &mut self,
         source: &mut Source,
@@ -308,7 +313,7 @@ impl Work<'_> {
             match item {
                 None => {}
                 Some(Item::User(user)) => {
-                    if chunk.rows >= TOGETHER || chunk.bytes >= BYTES {
+                    if chunk.is_enough() {
                         waiting.push_back(std::mem::take(&mut chunk));
                     }
                     if let Some(user) = self.user(user)? {
@@ -407,6 +412,9 @@ impl Work<'_> {
         if done.another_source {
             return Err(ImportError::AnotherSource);
         }
+        if done.taken_over {
+            return Err(ImportError::TakenOver);
+        }
         for line in &done.lines {
             self.line(line)?;
         }
@@ -441,47 +449,12 @@ impl Work<'_> {
             }
             _ => {}
         }
+        if let Some(named) = &mut self.named {
+            named.note(line);
+        }
         if let Some(writer) = &mut self.writer {
             writer.line(line)?;
         }
         Ok(())
-    }
-}
-
-impl Chunk {
-    fn begin(&mut self, party: Party) {
-        self.rows += 1;
-        self.bytes += ROW_BYTES;
-        self.parties.push(party);
-    }
-
-    /// What is full and has to go before this task, which goes with the next.
-    fn add(&mut self, (task, row): (ArrivingTask, Found)) -> Option<Self> {
-        let party = self.parties.last_mut()?;
-        let description = task
-            .content
-            .description
-            .as_ref()
-            .map_or(0, |text| text.as_str().len());
-        self.rows += 1;
-        self.bytes += ROW_BYTES + 3 * (task.content.title.as_str().len() + description);
-        let (user, of_user) = (party.user.clone(), party.row.clone());
-        party.tasks.push(task);
-        party.rows.push(row);
-        if self.rows < ROWS && self.bytes < BYTES {
-            return None;
-        }
-        let rest = Self {
-            parties: vec![Party {
-                user,
-                row: of_user,
-                tasks: Vec::new(),
-                rows: Vec::new(),
-                continued: true,
-            }],
-            rows: 0,
-            bytes: 0,
-        };
-        Some(std::mem::replace(self, rest))
     }
 }

@@ -270,7 +270,7 @@ fn postgres(code: &str, constraint: Option<&str>) -> Class {
             Some("users_email_unique") => Class::Conflict(UniqueKey::Email),
             Some("users_username_unique") => Class::Conflict(UniqueKey::Username),
             // Two imports of one source at once: the next try finds what the other one brought.
-            Some("imported_users_once") => Class::Again,
+            Some("imported_users_once" | "users_pkey") => Class::Again,
             _ => Class::Broken,
         },
         "40001" | "40P01" => Class::Again,

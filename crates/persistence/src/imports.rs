@@ -52,7 +52,7 @@ impl ImportStore for Imports {
             .await
     }
 
-    async fn finish(&self, source: &str, run: i64) -> Result<(), StoreError> {
+    async fn finish(&self, source: &str, run: Run) -> Result<(), StoreError> {
         self.db
             .write_repeatable(
                 Scope::Everyone,
@@ -62,9 +62,20 @@ impl ImportStore for Imports {
             .await
     }
 
-    async fn take_back(&self, source: &str, run: i64) -> Result<(), StoreError> {
+    async fn came_later(&self, source: &str, run: i64) -> Result<bool, StoreError> {
         self.db
-            .write(Scope::Everyone, (source.to_owned(), run), |tx, (source, run)| {
+            .read(
+                Scope::Everyone,
+                (source.to_owned(), run),
+                |conn, (source, run)| Box::pin(runs::came_later(conn, source, *run)),
+            )
+            .await
+    }
+
+    async fn take_back(&self, source: &str, run: i64) -> Result<(), StoreError> {
+        let input = (source.to_owned(), run);
+        self.db
+            .write_all(Scope::Everyone, input, true, |tx, (source, run)| {
                 Box::pin(runs::take_back(tx, source, *run))
             })
             .await
@@ -141,6 +152,34 @@ impl ImportStore for Imports {
             .await
     }
 
+    async fn brought(
+        &self,
+        source: &str,
+        run: i64,
+        after: UserId,
+    ) -> Result<Vec<(KnownUser, u64)>, StoreError> {
+        let input = (source.to_owned(), run, after);
+        self.db
+            .read(Scope::Everyone, input, |conn, (source, run, after)| {
+                Box::pin(runs::brought(conn, source, *run, *after))
+            })
+            .await
+    }
+
+    async fn brought_tasks(
+        &self,
+        owner: UserId,
+        run: i64,
+        after: &str,
+    ) -> Result<Vec<KnownTask>, StoreError> {
+        let input = (owner, run, after.to_owned());
+        self.db
+            .read(Scope::Owner(owner), input, |conn, (owner, run, after)| {
+                Box::pin(tasks::brought(conn, *owner, *run, after))
+            })
+            .await
+    }
+
     async fn count_known(&self, owner: UserId) -> Result<u64, StoreError> {
         self.db
             .read(Scope::Owner(owner), owner, |conn, owner| {
@@ -149,22 +188,32 @@ impl ImportStore for Imports {
             .await
     }
 
-    async fn follow_user(&self, expected: &Credentials, user: &ArrivingUser) -> Result<bool, StoreError> {
-        let input = (expected.clone(), user.clone());
+    async fn follow_user(
+        &self,
+        run: i64,
+        expected: &Credentials,
+        user: &ArrivingUser,
+    ) -> Result<bool, StoreError> {
+        let owner = Scope::Owner(expected.user.id);
+        let input = (run, expected.clone(), user.clone());
         self.db
-            .write(Scope::Owner(expected.user.id), input, |tx, (expected, user)| {
-                Box::pin(follow::user(tx, expected, user))
+            .write(owner, input, |tx, (run, expected, user)| {
+                Box::pin(follow::user(tx, *run, expected, user))
             })
             .await
     }
 
-    async fn follow_tasks(&self, owner: UserId, tasks: &[ArrivingTask]) -> Result<Vec<bool>, StoreError> {
+    async fn follow_tasks(
+        &self,
+        owner: UserId,
+        run: i64,
+        tasks: &[ArrivingTask],
+    ) -> Result<Vec<bool>, StoreError> {
+        let input = (owner, run, tasks.to_vec());
         self.db
-            .write(
-                Scope::Owner(owner),
-                (owner, tasks.to_vec()),
-                |tx, (owner, tasks)| Box::pin(follow::tasks(tx, *owner, tasks)),
-            )
+            .write(Scope::Owner(owner), input, |tx, (owner, run, tasks)| {
+                Box::pin(follow::tasks(tx, *owner, *run, tasks))
+            })
             .await
     }
 

@@ -40,10 +40,10 @@ fn wanted(table: &str, owner: &str) -> Vec<Policy> {
         name: "errand_owner",
         clause: format!("FOR ALL USING ({own}) WITH CHECK ({own})"),
     }];
-    // Who signs in is looked for by name, who comes in again by the key at the source; who registers is nobody
-    // yet. To change or to remove an account it takes its owner's scope.
+    // Who signs in is looked for by name, who comes in again by the key at the source, what a run brought by its
+    // number; who registers is nobody yet. To change or to remove an account it takes its owner's scope.
     let everyone = format!("(SELECT current_setting('{SETTING}', true)) = '{EVERYONE}'");
-    if matches!(table, "users" | "imported_users") {
+    if matches!(table, "users" | "imported_users" | "imported_tasks") {
         policies.push(Policy {
             name: "errand_everyone_sees",
             clause: format!("FOR SELECT USING ({everyone})"),

@@ -3,7 +3,9 @@ CREATE TABLE imports (
     source   text    PRIMARY KEY,
     id       uuid    NOT NULL,
     run      bigint  NOT NULL,
-    finished boolean NOT NULL
+    finished boolean NOT NULL,
+    -- Counts how often a run was begun or gone on with: who has not the last turn stops.
+    turn     bigint  NOT NULL
 );
 
 -- Users who came in: the key that they have at the source, the run that brought them, and what they were then.
@@ -18,6 +20,8 @@ CREATE TABLE imported_users (
     -- Who it is at the source: another person may have the same key there one day, or in another database.
     email_digest    bytea  NOT NULL,
     created_at      timestamptz NOT NULL,
+    -- The run that last gave it what the source had by then.
+    followed_run    bigint,
     CONSTRAINT imported_users_once UNIQUE (source, source_key)
 );
 
@@ -29,6 +33,7 @@ CREATE TABLE imported_tasks (
     run          bigint NOT NULL,
     content_hash bytea  NOT NULL,
     version      bigint NOT NULL,
+    followed_run bigint,
     PRIMARY KEY (user_id, source_key)
 );
 

@@ -3,7 +3,9 @@ CREATE TABLE imports (
     source   TEXT    NOT NULL PRIMARY KEY,
     id       BLOB    NOT NULL,
     run      INTEGER NOT NULL,
-    finished INTEGER NOT NULL
+    finished INTEGER NOT NULL,
+    -- Counts how often a run was begun or gone on with: who has not the last turn stops.
+    turn     INTEGER NOT NULL
 ) STRICT;
 
 -- Users who came in: the key that they have at the source, the run that brought them, and what they were then.
@@ -17,6 +19,8 @@ CREATE TABLE imported_users (
     -- Who it is at the source: another person may have the same key there one day, or in another database.
     email_digest    BLOB    NOT NULL,
     created_at      TEXT    NOT NULL,
+    -- The run that last gave it what the source had by then.
+    followed_run    INTEGER,
     CONSTRAINT imported_users_once UNIQUE (source, source_key)
 ) STRICT;
 
@@ -28,5 +32,6 @@ CREATE TABLE imported_tasks (
     run          INTEGER NOT NULL,
     content_hash BLOB    NOT NULL,
     version      INTEGER NOT NULL,
+    followed_run INTEGER,
     PRIMARY KEY (user_id, source_key)
 ) STRICT, WITHOUT ROWID;

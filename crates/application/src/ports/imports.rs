@@ -14,8 +14,10 @@ use super::{Credentials, StoreError};
 pub struct Run {
     /// By this the receipts of this source know this database.
     pub id: Uuid,
-    /// Counts the runs, from 1; what comes in carries it.
+    /// Counts the runs, from 1, and never down; what comes in carries it.
     pub number: i64,
+    /// Counts how often a run was begun or gone on with: of two at once the later one has the source.
+    pub turn: i64,
 }
 
 /// A user who comes in.
@@ -82,6 +84,8 @@ pub struct KnownUser {
     pub id: UserId,
     /// See [`Run::number`].
     pub run: i64,
+    /// The run that last gave it what the source had by then.
+    pub followed: Option<i64>,
     /// See [`ArrivingUser::hash`].
     pub hash: Digest,
     /// See [`ArrivingUser::password_digest`].
@@ -101,6 +105,8 @@ pub struct KnownTask {
     pub id: TaskId,
     /// See [`Run::number`].
     pub run: i64,
+    /// The run that last gave it what the source had by then.
+    pub followed: Option<i64>,
     /// See [`ArrivingTask::hash`].
     pub hash: Digest,
     /// Whether it is here as it came in; not if it was changed, deleted or removed.
@@ -131,10 +137,13 @@ pub trait ImportStore: Send + Sync {
     /// The last run that was begun, if there is any.
     async fn last(&self, source: &str) -> Result<Option<Run>, StoreError>;
 
-    /// The run came to its end: the next one is another.
-    async fn finish(&self, source: &str, run: i64) -> Result<(), StoreError>;
+    /// The run came to its end: the next one is another. Nothing is done if somebody else has its turn.
+    async fn finish(&self, source: &str, run: Run) -> Result<(), StoreError>;
 
-    /// Nothing of the last run is left; the one before it is the last again.
+    /// Whether somebody or something is here that a later run of the source brought.
+    async fn came_later(&self, source: &str, run: i64) -> Result<bool, StoreError>;
+
+    /// Nothing of this run is left: it is not gone on with. A source of which nobody is left is forgotten.
     async fn take_back(&self, source: &str, run: i64) -> Result<(), StoreError>;
 
     /// Ids up to this one are given to nobody who registers.
@@ -169,16 +178,39 @@ pub trait ImportStore: Send + Sync {
     /// Those of these tasks that are known, in no order.
     async fn known_tasks(&self, owner: UserId, keys: &[String]) -> Result<Vec<KnownTask>, StoreError>;
 
+    /// Those whom or of whom something a run brought, with the number of those tasks: some, in the order of their
+    /// ids, after this one.
+    async fn brought(
+        &self,
+        source: &str,
+        run: i64,
+        after: UserId,
+    ) -> Result<Vec<(KnownUser, u64)>, StoreError>;
+
+    /// What a run brought of a user's tasks: some, in the order of their keys, after this one.
+    async fn brought_tasks(&self, owner: UserId, run: i64, after: &str)
+    -> Result<Vec<KnownTask>, StoreError>;
+
     /// How many tasks of a user are known.
     async fn count_known(&self, owner: UserId) -> Result<u64, StoreError>;
 
     /// Gives a user who came in what the source has by now, but for the id. `false`, and nothing done, if the account
     /// is no longer as in `expected`. Fails with `Conflict` if address or name is taken.
-    async fn follow_user(&self, expected: &Credentials, user: &ArrivingUser) -> Result<bool, StoreError>;
+    async fn follow_user(
+        &self,
+        run: i64,
+        expected: &Credentials,
+        user: &ArrivingUser,
+    ) -> Result<bool, StoreError>;
 
     /// Gives tasks that came in what the source has by now; which of them, in their order. Those that are no longer
     /// as they came in are let alone.
-    async fn follow_tasks(&self, owner: UserId, tasks: &[ArrivingTask]) -> Result<Vec<bool>, StoreError>;
+    async fn follow_tasks(
+        &self,
+        owner: UserId,
+        run: i64,
+        tasks: &[ArrivingTask],
+    ) -> Result<Vec<bool>, StoreError>;
 
     /// What is here of a user. `None` if the account is gone.
     async fn holdings(&self, owner: UserId) -> Result<Option<Holdings>, StoreError>;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests: a failed expectation is the point")]
 
 mod people;
+mod stopped;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

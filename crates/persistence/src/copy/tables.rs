@@ -128,6 +128,7 @@ pub const TABLES: &[Table] = &[
             ("id", Uuid),
             ("run", Big),
             ("finished", Boolean),
+            ("turn", Big),
         ],
     },
     Table {
@@ -142,6 +143,7 @@ pub const TABLES: &[Table] = &[
             ("password_digest", Bytes),
             ("email_digest", Bytes),
             ("created_at", Moment),
+            ("followed_run", Big),
         ],
     },
     Table {
@@ -154,6 +156,7 @@ pub const TABLES: &[Table] = &[
             ("run", Big),
             ("content_hash", Bytes),
             ("version", Big),
+            ("followed_run", Big),
         ],
     },
     // Somebody may be in the middle of a list.

@@ -14,6 +14,7 @@ pub struct Model {
     pub content_hash: Vec<u8>,
     /// Of the task, as the import wrote it.
     pub version: i64,
+    pub followed_run: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -20,6 +20,7 @@ pub struct Model {
     pub email_digest: Vec<u8>,
     /// At the source.
     pub created_at: DateTimeUtc,
+    pub followed_run: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -37,6 +38,7 @@ impl Model {
             key: self.source_key,
             id: UserId(self.user_id),
             run: self.run,
+            followed: self.followed_run,
             hash: digest(&self.content_hash).ok_or(corrupt("content_hash"))?,
             password_digest: digest(&self.password_digest).ok_or(corrupt("password_digest"))?,
             email_digest: digest(&self.email_digest).ok_or(corrupt("email_digest"))?,

@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::lock::lock;
 use crate::scope::Owned;
 
-pub async fn user(tx: &Tx, expected: &Credentials, user: &ArrivingUser) -> Result<bool, Failure> {
+pub async fn user(tx: &Tx, run: i64, expected: &Credentials, user: &ArrivingUser) -> Result<bool, Failure> {
     let owner = expected.user.id;
     let Some(row) = lock(tx, owner).await? else {
         return Ok(false);
@@ -51,6 +51,7 @@ pub async fn user(tx: &Tx, expected: &Credentials, user: &ArrivingUser) -> Resul
             imported_users::Column::CreatedAt,
             Expr::value(user.created_at.as_chrono()),
         )
+        .col_expr(imported_users::Column::FollowedRun, Expr::value(run))
         .exec(tx)
         .await?;
     Ok(true)
@@ -62,7 +63,7 @@ struct Versioned {
     version: i64,
 }
 
-pub async fn tasks(tx: &Tx, owner: UserId, tasks: &[ArrivingTask]) -> Result<Vec<bool>, Failure> {
+pub async fn tasks(tx: &Tx, owner: UserId, run: i64, tasks: &[ArrivingTask]) -> Result<Vec<bool>, Failure> {
     if hold(tx, owner).await?.is_none() {
         return Ok(vec![false; tasks.len()]);
     }
@@ -105,6 +106,7 @@ pub async fn tasks(tx: &Tx, owner: UserId, tasks: &[ArrivingTask]) -> Result<Vec
                 Expr::value(task.hash.0.to_vec()),
             )
             .col_expr(imported_tasks::Column::Version, Expr::value(version))
+            .col_expr(imported_tasks::Column::FollowedRun, Expr::value(run))
             .exec(tx)
             .await?;
         done.push(true);

@@ -95,26 +95,45 @@ struct KnownRow {
     task_id: i64,
     run: i64,
     content_hash: Vec<u8>,
+    followed_run: Option<i64>,
     untouched: bool,
 }
 
+impl KnownRow {
+    fn known(self) -> Result<KnownTask, Failure> {
+        Ok(KnownTask {
+            key: self.source_key,
+            id: TaskId(self.task_id),
+            run: self.run,
+            followed: self.followed_run,
+            hash: digest(&self.content_hash).ok_or(Failure::Corrupt {
+                table: "imported_tasks",
+                column: "content_hash",
+            })?,
+            untouched: self.untouched,
+        })
+    }
+}
+
 macro_rules! known {
-    ($keys:literal) => {
+    ($which:literal) => {
         concat!(
-            "SELECT i.source_key, i.task_id, i.run, i.content_hash, \
+            "SELECT i.source_key, i.task_id, i.run, i.content_hash, i.followed_run, \
              (t.version IS NOT NULL AND t.version = i.version AND t.deleted_at IS NULL) AS untouched \
              FROM imported_tasks i LEFT JOIN tasks t ON t.user_id = i.user_id AND t.id = i.task_id \
-             WHERE i.user_id = $1 AND i.source_key IN (",
-            $keys,
-            ")"
+             WHERE i.user_id = $1 AND ",
+            $which
         )
     };
 }
 
 const KNOWN: Sql = Sql {
-    postgres: known!("SELECT unnest($2)"),
-    sqlite: known!("SELECT value FROM json_each($2)"),
+    postgres: known!("i.source_key IN (SELECT unnest($2))"),
+    sqlite: known!("i.source_key IN (SELECT value FROM json_each($2))"),
 };
+const BROUGHT: Sql = Sql::both(known!(
+    "i.run = $2 AND i.source_key > $3 ORDER BY i.source_key LIMIT 1000"
+));
 
 pub async fn known(
     conn: &impl ConnectionTrait,
@@ -125,19 +144,20 @@ pub async fn known(
     let rows = KnownRow::find_by_statement(KNOWN.with(conn, values))
         .all(conn)
         .await?;
-    let known = |row: KnownRow| {
-        Ok(KnownTask {
-            key: row.source_key,
-            id: TaskId(row.task_id),
-            run: row.run,
-            hash: digest(&row.content_hash).ok_or(Failure::Corrupt {
-                table: "imported_tasks",
-                column: "content_hash",
-            })?,
-            untouched: row.untouched,
-        })
-    };
-    rows.into_iter().map(known).collect()
+    rows.into_iter().map(KnownRow::known).collect()
+}
+
+pub async fn brought(
+    conn: &Conn<'_>,
+    owner: UserId,
+    run: i64,
+    after: &str,
+) -> Result<Vec<KnownTask>, Failure> {
+    let values = [owner.0.into(), run.into(), after.into()];
+    let rows = KnownRow::find_by_statement(BROUGHT.with(conn, values))
+        .all(conn)
+        .await?;
+    rows.into_iter().map(KnownRow::known).collect()
 }
 
 pub async fn count_known(conn: &Conn<'_>, owner: UserId) -> Result<u64, Failure> {
@@ -249,6 +269,7 @@ pub async fn write(tx: &Tx, run: i64, owners: &[Owner<'_>]) -> Result<(), Failur
                     run: Set(run),
                     content_hash: Set(arrived.task.hash.0.to_vec()),
                     version: Set(arrived.row.version),
+                    followed_run: Set(None),
                 };
                 (arrived.row.into_active_model().reset_all(), came)
             })

@@ -197,6 +197,7 @@ async fn record(tx: &Tx, source: &str, run: i64, owners: &[Owner<'_>]) -> Result
             password_digest: Set(user.password_digest.0.to_vec()),
             email_digest: Set(user.email_digest.0.to_vec()),
             created_at: Set(user.created_at.as_chrono()),
+            followed_run: Set(None),
         })
     });
     if owners.is_empty() {

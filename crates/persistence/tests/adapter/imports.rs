@@ -1,5 +1,7 @@
 //! What comes in from other applications, on both databases and behind row-level security.
 
+mod runs;
+
 use errand_application::ports::{
     Arrival, ArrivingTask, ArrivingUser, Change, StoreError, UniqueKey, Written,
 };
@@ -9,6 +11,8 @@ use errand_domain::task::{Completion, Description, Due, Expected, Tags, TaskChan
 use errand_domain::{TaskId, UserId};
 use errand_persistence::Database;
 use uuid::Uuid;
+
+use runs::{runs_are_counted_and_resumed, two_at_once_bring_the_same_once, what_a_run_brought_is_listed};
 
 use crate::support::{Guarded, PostgreSql, Sqlite, UNLIMITED, at, digest, register, stores, task};
 
@@ -87,29 +91,9 @@ on_all!(
     what_came_in_goes_again,
     who_comes_in_again_begins_anew,
     no_id_is_given_twice,
+    what_a_run_brought_is_listed,
+    two_at_once_bring_the_same_once,
 );
-
-async fn runs_are_counted_and_resumed(database: &Database) {
-    let imports = database.imports();
-    assert_eq!(imports.last("s").await.unwrap(), None);
-    let first = imports.begin("s", Uuid::from_u128(7)).await.unwrap();
-    assert_eq!((first.id, first.number), (Uuid::from_u128(7), 1));
-    // Not finished: the same goes on.
-    assert_eq!(imports.begin("s", Uuid::from_u128(8)).await.unwrap(), first);
-    imports.finish("s", 1).await.unwrap();
-    let second = imports.begin("s", Uuid::from_u128(9)).await.unwrap();
-    assert_eq!((second.id, second.number), (first.id, 2));
-    assert_eq!(
-        imports.begin("other", Uuid::from_u128(1)).await.unwrap().number,
-        1
-    );
-    imports.take_back("s", 1).await.unwrap();
-    assert_eq!(imports.last("s").await.unwrap(), Some(second), "not the last one");
-    imports.take_back("s", 2).await.unwrap();
-    assert_eq!(imports.last("s").await.unwrap(), Some(first));
-    imports.take_back("s", 1).await.unwrap();
-    assert_eq!(imports.last("s").await.unwrap(), None);
-}
 
 async fn users_come_in_with_their_tasks(database: &Database) {
     let (imports, stores) = (database.imports(), stores(database));
@@ -324,7 +308,7 @@ async fn what_changed_here_is_not_followed(database: &Database) {
     let mut newer = ["1", "2", "3", "4"].map(|key| arriving(key, None, "newer"));
     newer[0].hash = digest(9);
     let before = stores.tasks.changes(ann).await.unwrap();
-    let followed = imports.follow_tasks(ann, &newer).await.unwrap();
+    let followed = imports.follow_tasks(ann, 2, &newer).await.unwrap();
     assert_eq!(followed, [true, false, false, false]);
     let one = stores.tasks.find(ann, TaskId(1)).await.unwrap().unwrap();
     assert_eq!((one.title.as_str(), one.version), ("newer", 2));
@@ -342,11 +326,11 @@ async fn what_changed_here_is_not_followed(database: &Database) {
     assert_eq!(stores.tasks.changes(ann).await.unwrap(), before + 1);
     let known = imports.known_tasks(ann, &keys(&["1"])).await.unwrap();
     assert_eq!(
-        (known[0].hash, known[0].run, known[0].untouched),
-        (digest(9), 1, true)
+        (known[0].hash, known[0].run, known[0].followed, known[0].untouched),
+        (digest(9), 1, Some(2), true)
     );
     assert_eq!(
-        imports.follow_tasks(UserId(99), &newer).await.unwrap(),
+        imports.follow_tasks(UserId(99), 2, &newer).await.unwrap(),
         [false; 4]
     );
 }
@@ -360,14 +344,22 @@ async fn a_user_follows_the_source(database: &Database) {
         .unwrap();
     let Arrival::In(ann) = came[0].0 else { panic!() };
     let now = imports.holdings(ann).await.unwrap().unwrap().account;
-    let taken = imports.follow_user(&now, &user("a", None, "bob")).await;
+    let taken = imports.follow_user(2, &now, &user("a", None, "bob")).await;
     assert!(matches!(
         taken,
         Err(StoreError::Conflict(UniqueKey::Email | UniqueKey::Username))
     ));
-    assert!(imports.follow_user(&now, &user("a", None, "amy")).await.unwrap());
     assert!(
-        !imports.follow_user(&now, &user("a", None, "eve")).await.unwrap(),
+        imports
+            .follow_user(2, &now, &user("a", None, "amy"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !imports
+            .follow_user(2, &now, &user("a", None, "eve"))
+            .await
+            .unwrap(),
         "it is another by now"
     );
     let found = stores.accounts.find(ann).await.unwrap().unwrap();
@@ -375,6 +367,8 @@ async fn a_user_follows_the_source(database: &Database) {
         (found.user.username.as_str(), found.password.as_str()),
         ("amy", "$of-amy$")
     );
+    let known = imports.known_users("s", &keys(&["a"])).await.unwrap();
+    assert_eq!((known[0].run, known[0].followed), (1, Some(2)));
 }
 
 async fn what_came_in_goes_again(database: &Database) {

@@ -87,7 +87,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "import-home",
         file: "crates/import/src/check.rs",
-        from: r"Some(last) if last.id.to_string() == header.import =>",
+        from: r"Some(last) if last.id.to_string() == header.import && header.run <= last.number =>",
         to: r"Some(last) if !header.import.is_empty() =>",
         test: &[
             "-p",
