@@ -7,11 +7,8 @@ use errand_domain::task::NewTask;
 
 use crate::hash::{self, Content, hex};
 use crate::incoming::{IncomingPassword, IncomingTask, IncomingUser, SourceKey};
+use crate::page::ID_MAX;
 use crate::receipt::{Line, State};
-
-/// Greater ids of the source are not kept. To JavaScript numbers end at 2^53 - 1, and half of them are left to those
-/// who come after.
-pub(crate) const ID_MAX: i64 = (1 << 52) - 1;
 
 pub(crate) fn arriving_user(user: IncomingUser) -> ArrivingUser {
     let password = match user.password {

@@ -8,6 +8,10 @@ use crate::error::SourceError;
 use crate::mapping::{Mapping, Part, Section};
 use crate::schema::{Table, quote};
 
+/// Greater ids of the source are not kept. To JavaScript numbers end at 2^53 - 1, and half of them are left to those
+/// who come after.
+pub(crate) const ID_MAX: i64 = (1 << 52) - 1;
+
 /// How many rows there are in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {

@@ -6,11 +6,10 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, ValueRef};
 
-use crate::arriving::ID_MAX;
 use crate::cell::{CELL_CHARS, Cell, Encoding, Text};
 use crate::error::{SourceError, one_line};
 use crate::mapping::{ACCOUNTS, Mapping, SESSIONS, TAGS, TASK_TAGS, TASKS, USERS};
-use crate::page::{Counts, Known, Page, Raw};
+use crate::page::{Counts, ID_MAX, Known, Page, Raw};
 use crate::schema::{Column, Table, quote};
 use crate::url::Url;
 

@@ -9,12 +9,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, TypeInfo, ValueRef};
 use tracing::log::LevelFilter;
 
-use crate::arriving::ID_MAX;
 use crate::cell::{CELL_BYTES, Cell, Encoding, Text};
 use crate::copy::{self, Copied};
 use crate::error::{SourceError, one_line};
 use crate::mapping::{ACCOUNTS, Mapping, SESSIONS, TAGS, TASK_TAGS, TASKS, USERS};
-use crate::page::{Counts, Known, Page, Raw};
+use crate::page::{Counts, ID_MAX, Known, Page, Raw};
 use crate::schema::{Column, Table, quote};
 
 /// A page ends when its cells hold so much, so that long texts do not fill the memory.
