@@ -158,9 +158,10 @@ async fn an_account_that_was_disabled_here_differs_and_is_left_alone() {
     let (source, receipt) = (dir.path().join("todo.db"), dir.path().join("r"));
     order(
         &source,
-        "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, username TEXT, password TEXT);
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, username TEXT, password TEXT, created_at TEXT);
          CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id INT, title TEXT, completed INT);
-         INSERT INTO users VALUES (1, 'ann@example.com', 'ann', NULL), (2, 'bob@example.com', 'bob', NULL)",
+         INSERT INTO users VALUES (1, 'ann@example.com', 'ann', NULL, '2026-01-02'),
+                                  (2, 'bob@example.com', 'bob', NULL, '2026-01-03')",
     )
     .await;
     let database = sqlite(&dir).await;

@@ -10,7 +10,6 @@ use errand_domain::account::{Email, PasswordHash, Username};
 use errand_domain::task::{Completion, Description, Due, Expected, Tags, TaskChange};
 use errand_domain::{TaskId, UserId};
 use errand_persistence::Database;
-use uuid::Uuid;
 
 use runs::{runs_are_counted_and_resumed, two_at_once_bring_the_same_once, what_a_run_brought_is_listed};
 

@@ -1,6 +1,6 @@
 //! The runs of an import, and several at once.
 
-use errand_application::ports::{ArrivingTask, ArrivingUser};
+use errand_application::ports::{Arrival, ArrivingTask, ArrivingUser};
 use errand_domain::UserId;
 use errand_persistence::Database;
 use uuid::Uuid;
@@ -102,4 +102,3 @@ pub async fn runs_are_counted_and_resumed(database: &Database) {
         assert_eq!(imports.last("s").await.unwrap(), None);
     }
 }
-
