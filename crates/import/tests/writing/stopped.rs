@@ -119,7 +119,7 @@ impl Home {
         let outcome = self.try_run(receipt, follow_up, &mut |_| {}).await.unwrap();
         let mut named = Vec::new();
         let checked = verify(&self.file(receipt), &*self.store(), &mut |row| {
-            named.push(row.to_owned())
+            named.push(row.to_owned());
         })
         .await;
         assert_eq!((checked.unwrap().differences, named), (0, Vec::new()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use errand_testbed::{Api, Person, Pooler, PoolerOptions, Postgres};
 use serde_json::json;
@@ -30,6 +30,16 @@ async fn an_older_schema_is_waited_for() {
     .await;
     let api = &service.api;
     let ready = async || api.request("GET", "/health/ready").send().await;
+    // The first look waits for nobody: on a busy machine it ends after errand began to listen.
+    let began = Instant::now();
+    while !service.errand.log().contains("older than this program") {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "{}",
+            service.errand.log()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     problem(&ready().await, 503, "not-ready");
     let log = service.errand.log();
     assert!(
