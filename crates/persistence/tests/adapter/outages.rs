@@ -24,7 +24,7 @@ async fn a_server_that_is_down_is_unavailable_in_time() {
     assert!(started.elapsed() < Duration::from_secs(3));
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(!format!("{error:?} {error}").contains("s3cret"));
-    assert_eq!(health.seen().failure, Some(at(0)));
+    assert!(health.seen().failure.is_some());
     assert_eq!(health.seen().success, None);
     health.ping().await.unwrap_err();
     let error = database.check().await.unwrap_err();
